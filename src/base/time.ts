@@ -20,3 +20,9 @@ export function earliest(a: Instant | null, b: Instant | null): Instant | null {
   if (b === null) return a;
   return a < b ? a : b;
 }
+
+/** Both clocks, read together: what a machine is told. */
+export interface Moment {
+  readonly boot: Instant;
+  readonly wall: WallTime;
+}
