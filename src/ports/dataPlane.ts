@@ -120,7 +120,7 @@ export interface DataPlane {
   setLocalPublicKey(publicKey: Uint8Array | null): void;
 
   addPeer(peer: PeerId): void;
-  /** Drops sessions, allowed-IPs, staged packets and the endpoint. */
+  /** Drops sessions, allowed-IPs, staged packets and the endpoint. No event names the peer after it. */
   removePeer(peer: PeerId): void;
   /** null forgets the endpoint. */
   setPath(peer: PeerId, path: Path | null): void;
@@ -129,8 +129,13 @@ export interface DataPlane {
   /** Adds are applied in order; a prefix that another peer has moves here. */
   changeAllowedIps(peer: PeerId, change: AllowedIpsChange): void;
 
-  /** Also sends what was staged. */
+  /**
+   * An initiator's session is current at once: sends what is staged or, where nothing is, an empty
+   * packet, which confirms it to the peer.
+   */
   installKeys(keys: SessionKeys): void;
+  /** Nothing is sent under the peer's sessions any more; what arrives under them is still accepted. */
+  expireKeys(peer: PeerId): void;
   /** All sessions of the peer. */
   dropKeys(peer: PeerId): void;
   /** Forgets the packets that wait for keys. */

@@ -21,7 +21,10 @@ export interface LinkState {
 export interface TunDevice {
   /** The interface's name at creation; it may be renamed or moved afterwards. */
   readonly name: string;
-  /** Writes one packet; false if the kernel refused it (counted by the caller, never thrown). */
+  /**
+   * Writes one packet; false if the kernel refused it (counted by the caller, never thrown).
+   * `packet` is only valid during the call.
+   */
   write(packet: Uint8Array): boolean;
   /** Stops reading and closes the descriptor; a non-persistent device disappears. */
   close(): void;

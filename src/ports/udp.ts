@@ -45,7 +45,7 @@ export interface UdpSockets {
   setMark(mark: number): void;
   /**
    * Sends one datagram with the given TOS / traffic class byte. If `path.local` can't be used any
-   * more, sends without it and reports `localStale`.
+   * more, sends without it and reports `localStale`. `bytes` is only valid during the call.
    */
   send(path: Path, bytes: Uint8Array, trafficClass: number): SendOutcome;
   /** What this platform can do; shown by `beam status --stats` and `beam doctor`. */
