@@ -1,0 +1,48 @@
+// A stage of the test run ends in time and takes everything it started with it.
+import test from 'ava';
+import { runCommand } from '../../../scripts/testing/commandStage.js';
+
+test('gives the exit status and every line of both outputs', async (t) => {
+  const lines: string[] = [];
+  const end = await runCommand(['sh', '-c', 'echo one; echo two >&2; printf three; exit 3'], {
+    timeoutMs: 10_000,
+    line: (text, from) => lines.push(`${from} ${text}`),
+  });
+  t.deepEqual(end, { kind: 'exited', code: 3 });
+  t.deepEqual(lines.sort(), ['stderr two', 'stdout one', 'stdout three']);
+});
+
+test('says which signal ended the command', async (t) => {
+  const end = await runCommand(['sh', '-c', 'kill -9 $$'], {
+    timeoutMs: 10_000,
+    line: () => undefined,
+  });
+  t.deepEqual(end, { kind: 'killed', signal: 'SIGKILL' });
+});
+
+test('ends a command that takes too long, together with its children', async (t) => {
+  const lines: string[] = [];
+  const end = await runCommand(['sh', '-c', 'sleep 100 & echo $!; wait'], {
+    timeoutMs: 300,
+    line: (text) => lines.push(text),
+  });
+  t.is(end.kind, 'timedOut');
+  t.throws(() => process.kill(Number(lines[0]), 0), { code: 'ESRCH' });
+});
+
+test('ends children that outlive the command and hold its output open', async (t) => {
+  const lines: string[] = [];
+  const end = await runCommand(['sh', '-c', 'sleep 100 & echo $!'], {
+    timeoutMs: 10_000,
+    line: (text) => lines.push(text),
+  });
+  t.is(end.kind, 'exited');
+  t.throws(() => process.kill(Number(lines[0]), 0), { code: 'ESRCH' });
+});
+
+test('rejects a command that cannot be started', async (t) => {
+  await t.throwsAsync(
+    runCommand(['/nonexistent/command'], { timeoutMs: 1_000, line: () => undefined }),
+    { code: 'ENOENT' },
+  );
+});
