@@ -1,47 +1,161 @@
 // mac1, mac2 and cookies: who may make us compute (SPEC.md 3.5).
+import { assert } from '../base/assert.js';
+import { concat, equalConstantTime } from '../base/bytes.js';
 import type { Endpoint } from '../base/ip.js';
+import { parseAddress } from '../base/ip.js';
 import type { Instant } from '../base/time.js';
+import { xchacha20Poly1305 } from '../crypto/aead.js';
+import { blake2s } from '../crypto/hash.js';
+import { keyedBlake2s } from '../crypto/mac.js';
 import type { Entropy } from '../ports/entropy.js';
+import {
+  COOKIE_BYTES,
+  KEY_BYTES,
+  MAC1_FROM_END,
+  MAC2_FROM_END,
+  MAC_BYTES,
+  TAG_BYTES,
+  XNONCE_BYTES,
+} from '../wire/constants.js';
+import { classify, decodeCookieReply, encodeCookieReply, senderIndex } from '../wire/messages.js';
 
-/** The receiving side: checks macs on initiations and responses, and hands out cookies. */
+/** Of the secret behind cookies, and of a cookie in use. SPEC.md 1.2. */
+export const COOKIE_MAX_AGE_MS = 120_000;
+
+const LABEL_MAC1 = new TextEncoder().encode('mac1----');
+const LABEL_COOKIE = new TextEncoder().encode('cookie--');
+
+/** The receiving side, one per device: checks macs and hands out cookies. */
 export class CookieChecker {
-  constructor(localPublicKey: Uint8Array, entropy: Entropy) {}
+  readonly #mac1Key: Uint8Array;
+  readonly #cookieKey: Uint8Array;
+  readonly #entropy: Entropy;
+  #secret: { readonly bytes: Uint8Array; readonly madeAt: Instant } | null = null;
 
-  /** True if whoever sent this initiation or response knows our public key. */
+  /** `localPublicKey` is the device's, 32 bytes. */
+  constructor(localPublicKey: Uint8Array, entropy: Entropy) {
+    this.#mac1Key = blake2s.hash(LABEL_MAC1, localPublicKey);
+    this.#cookieKey = blake2s.hash(LABEL_COOKIE, localPublicKey);
+    this.#entropy = entropy;
+  }
+
+  /** True for an initiation or response whose sender knows our public key. */
   checkMac1(message: Uint8Array): boolean {
-    throw new Error('not built yet');
+    return hasMacs(message) && equalConstantTime(mac1Of(message), mac1(this.#mac1Key, message));
   }
 
-  /** True if the sender got a cookie at this address and port, under the current secret. */
+  /** True if the sender holds the current cookie of the address and port that it sent from. */
   checkMac2(message: Uint8Array, source: Endpoint, now: Instant): boolean {
-    throw new Error('not built yet');
+    if (!hasMacs(message)) return false;
+    const cookie = this.#cookieOf(source, now);
+    const valid = equalConstantTime(mac2Of(message), mac2(cookie, message));
+    cookie.fill(0);
+    return valid;
   }
 
-  /** 64 bytes: a cookie for `source`, answering an initiation or response whose mac1 is valid. */
+  /** 64 bytes: a cookie for `source`, in answer to an initiation or response with a valid mac1. */
   createReply(message: Uint8Array, source: Endpoint, now: Instant): Uint8Array {
-    throw new Error('not built yet');
+    assert(hasMacs(message), 'only an initiation or a response is answered by a cookie');
+    const nonce = this.#entropy(XNONCE_BYTES);
+    const cookie = this.#cookieOf(source, now);
+    const encryptedCookie = new Uint8Array(COOKIE_BYTES + TAG_BYTES);
+    const input = { key: this.#cookieKey, nonce, associated: mac1Of(message) };
+    xchacha20Poly1305.seal(encryptedCookie, cookie, input);
+    cookie.fill(0);
+    return encodeCookieReply({ receiver: senderIndex(message), nonce, encryptedCookie });
   }
 
+  /** Zeroes the secret behind the cookies given out. */
   destroy(): void {
-    throw new Error('not built yet');
+    this.#secret?.bytes.fill(0);
+    this.#secret = null;
+  }
+
+  #cookieOf(source: Endpoint, now: Instant): Uint8Array {
+    return keyedBlake2s(this.#currentSecret(now), sourceBytes(source));
+  }
+
+  #currentSecret(now: Instant): Uint8Array {
+    if (this.#secret === null || now - this.#secret.madeAt >= COOKIE_MAX_AGE_MS) {
+      this.destroy();
+      this.#secret = { bytes: this.#entropy(KEY_BYTES), madeAt: now };
+    }
+    return this.#secret.bytes;
   }
 }
 
 /** The sending side, one per peer: fills in macs and learns from cookie replies. */
 export class CookieStamper {
-  constructor(remotePublicKey: Uint8Array) {}
+  readonly #mac1Key: Uint8Array;
+  readonly #cookieKey: Uint8Array;
+  #cookie: { readonly bytes: Uint8Array; readonly receivedAt: Instant } | null = null;
+  /** Of the last message stamped, until a reply to it has come. */
+  #lastMac1: Uint8Array | null = null;
 
-  /** Writes mac1, and mac2 if there is a cookie young enough (else zeros), into an initiation or response. */
+  /** `remotePublicKey` is the peer's, 32 bytes. */
+  constructor(remotePublicKey: Uint8Array) {
+    this.#mac1Key = blake2s.hash(LABEL_MAC1, remotePublicKey);
+    this.#cookieKey = blake2s.hash(LABEL_COOKIE, remotePublicKey);
+  }
+
+  /** Writes mac1 into an initiation or response, and mac2 if there is a cookie young enough. */
   stamp(message: Uint8Array, now: Instant): void {
-    throw new Error('not built yet');
+    assert(hasMacs(message), 'only initiations and responses have macs');
+    mac1Of(message).set(mac1(this.#mac1Key, message));
+    this.#lastMac1 = mac1Of(message).slice();
+    const cookie = this.#cookie;
+    if (cookie !== null && now - cookie.receivedAt < COOKIE_MAX_AGE_MS) {
+      mac2Of(message).set(mac2(cookie.bytes, message));
+    } else {
+      mac2Of(message).fill(0);
+    }
   }
 
-  /** Takes the cookie of a reply to the last stamped message; false if the reply isn't one. */
+  /**
+   * Takes the cookie of a reply to the message stamped last, for later messages; false if it isn't
+   * one. A second reply to the same message is refused.
+   */
   consumeReply(reply: Uint8Array, now: Instant): boolean {
-    throw new Error('not built yet');
+    const fields = decodeCookieReply(reply);
+    if (fields === null || this.#lastMac1 === null) return false;
+    const { nonce, encryptedCookie } = fields;
+    const bytes = new Uint8Array(COOKIE_BYTES);
+    const input = { key: this.#cookieKey, nonce, associated: this.#lastMac1 };
+    if (!xchacha20Poly1305.open(bytes, encryptedCookie, input)) return false;
+    this.#cookie?.bytes.fill(0);
+    this.#cookie = { bytes, receivedAt: now };
+    this.#lastMac1 = null;
+    return true;
   }
 
+  /** Zeroes the cookie. */
   destroy(): void {
-    throw new Error('not built yet');
+    this.#cookie?.bytes.fill(0);
+    this.#cookie = null;
+    this.#lastMac1 = null;
   }
+}
+
+function hasMacs(message: Uint8Array): boolean {
+  const kind = classify(message);
+  return kind === 'initiation' || kind === 'response';
+}
+
+const mac1Of = (message: Uint8Array): Uint8Array =>
+  message.subarray(message.length - MAC1_FROM_END, message.length - MAC1_FROM_END + MAC_BYTES);
+
+const mac2Of = (message: Uint8Array): Uint8Array =>
+  message.subarray(message.length - MAC2_FROM_END);
+
+const mac1 = (key: Uint8Array, message: Uint8Array): Uint8Array =>
+  keyedBlake2s(key, message.subarray(0, message.length - MAC1_FROM_END));
+
+const mac2 = (cookie: Uint8Array, message: Uint8Array): Uint8Array =>
+  keyedBlake2s(cookie, message.subarray(0, message.length - MAC2_FROM_END));
+
+/** What a cookie is bound to: 4 or 16 bytes of address, 2 of port. */
+function sourceBytes(source: Endpoint): Uint8Array {
+  const address = parseAddress(source.address);
+  assert(address !== null, 'an endpoint holds a valid address');
+  return concat(address.bytes, Uint8Array.of(source.port >> 8, source.port & 0xff));
 }
