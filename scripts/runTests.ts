@@ -210,7 +210,7 @@ async function runCheck(stage: Stage, timeoutMs: number): Promise<CommandEnd> {
   }
   counts.passed += summary[0]!;
   counts.skipped += summary[2]!;
-  for (const text of lines) if (text.startsWith('SKIP ')) skippedTests.push(text.slice(5));
+  for (const text of lines) if (text.startsWith('skipped: ')) skippedTests.push(text.slice(9));
   counts.failed += Math.max(summary[1]!, failed ? 1 : 0);
   if (failed) failedTests.push(stage.title);
   return end;

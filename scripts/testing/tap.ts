@@ -1,4 +1,4 @@
-// Reads ava's TAP output as it comes and counts what ran. A test that logs `SKIP <reason>` as its
+// Reads ava's TAP output as it comes and counts what ran. A test that logs `skipped: <reason>` as its
 // first line could not run here (test/support/skip.ts): it counts as skipped, not as passed.
 
 export interface TestResult {
@@ -10,7 +10,7 @@ export interface TestResult {
 
 const RESULT_LINE = /^(not ok|ok) \d+ - (.*?)( # (SKIP|TODO).*)?$/;
 const LOG_LINE = /^# {3}(.*)$/;
-const SKIP_MARK = /^SKIP (.+)$/;
+const SKIP_MARK = /^skipped: (.+)$/;
 
 /** Feed it lines; a result is reported when the line after its last one is seen. */
 export class TapReader {

@@ -4,6 +4,6 @@ import type { ExecutionContext } from 'ava';
 
 /** Ends a test as skipped. Return right after it. `reason` is one line: what is missing here. */
 export function skip(t: ExecutionContext, reason: string): void {
-  t.log(`SKIP ${reason}`);
+  t.log(`skipped: ${reason}`);
   t.pass();
 }

@@ -19,22 +19,24 @@ test('counts a passing test once, with what it logged', (t) => {
   ]);
 });
 
-test('counts a test that logs SKIP first as skipped, with its reason', (t) => {
-  t.deepEqual(read('ok 1 - a\n#   SKIP needs root\n# tests 1'), [
+test('counts a test that logs a reason for skipping first as skipped, with its reason', (t) => {
+  t.deepEqual(read('ok 1 - a\n#   skipped: needs root\n# tests 1'), [
     { outcome: 'skipped', title: 'a', details: ['needs root'] },
   ]);
 });
 
-test('does not take a later SKIP line, or one without a reason, for a skipped test', (t) => {
-  const results = read('ok 1 - a\n#   first\n#   SKIP needs root\nok 2 - b\n#   SKIP\nok 3 - c');
+test('does not take a later mark, or one without a reason, for a skipped test', (t) => {
+  const results = read(
+    'ok 1 - a\n#   first\n#   skipped: needs root\nok 2 - b\n#   skipped:\nok 3 - c',
+  );
   t.deepEqual(
     results.map(({ outcome }) => outcome),
     ['passed', 'passed', 'passed'],
   );
 });
 
-test('counts a failing test as failed even if it logged SKIP', (t) => {
-  t.is(read('not ok 1 - a\n#   SKIP needs root')[0]?.outcome, 'failed');
+test('counts a failing test as failed even if it logged a reason for skipping', (t) => {
+  t.is(read('not ok 1 - a\n#   skipped: needs root')[0]?.outcome, 'failed');
 });
 
 test('counts a test that ava was told to skip as skipped', (t) => {

@@ -1,0 +1,217 @@
+// Network namespaces for tests: made with addresses and links, used, and always removed. Only what
+// happens inside them is touched; the machine's own network is left alone.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import type { ExecutionContext } from 'ava';
+import { namespacesUnavailable } from './netnsAvailable.js';
+import {
+  destroyNamespace,
+  interfaceName,
+  namespaceName,
+  removeLeftovers,
+} from './netnsLeftovers.js';
+import { runCommand, runToEnd, startBackground } from './netnsProcess.js';
+import type { Background, CommandResult, RunOptions } from './netnsProcess.js';
+import { skip } from './skip.js';
+
+export interface NamespaceTestOptions {
+  /** Runs in `npm run test:long` only. */
+  readonly long?: string;
+  /** A reason why this machine can't run it, found out when it starts. */
+  readonly unless?: () => string | null | Promise<string | null>;
+  readonly timeoutMs?: number;
+}
+
+/**
+ * A test with a network of its own, which is taken down after it, come what may. Where namespaces
+ * can't be used the test counts as skipped, with the reason. Tests of one file run one at a time.
+ */
+export function namespaceTest(
+  claim: string,
+  body: (t: ExecutionContext, net: Network) => Promise<void>,
+  options: NamespaceTestOptions = {},
+): void {
+  test.serial(claim, async (t) => {
+    const reason = await cannotRun(options);
+    if (reason !== null) {
+      skip(t, reason);
+      return;
+    }
+    t.timeout(options.timeoutMs ?? 90_000);
+    const net = new Network();
+    try {
+      await body(t, net);
+    } catch (error) {
+      for (const line of net.logs()) t.log(line);
+      throw error;
+    } finally {
+      await net.close();
+    }
+  });
+}
+
+async function cannotRun(options: NamespaceTestOptions): Promise<string | null> {
+  machineReason ??= { reason: namespacesUnavailable() };
+  if (machineReason.reason !== null) return machineReason.reason;
+  if (options.long !== undefined && process.env['BEAM_LONG'] === undefined) {
+    return `long: ${options.long}; npm run test:long`;
+  }
+  return (await options.unless?.()) ?? null;
+}
+let machineReason: { readonly reason: string | null } | null = null;
+test.before(() => removeLeftovers(() => undefined));
+
+/** Where the names of a network's namespaces and interfaces come from. */
+export interface Naming {
+  namespace(name: string): string;
+  interface(serial: number): string;
+}
+
+const TEST_NAMING: Naming = {
+  namespace: (name) => namespaceName(process.pid, name),
+  interface: (serial) => interfaceName(process.pid, serial),
+};
+let interfaceSerial = 0;
+
+/** Everything that one test makes; `close` removes it. */
+export class Network {
+  readonly #naming: Naming;
+  readonly #namespaces = new Map<string, Namespace>();
+  readonly #cleanups: (() => void | Promise<void>)[] = [];
+  #folder: string | null = null;
+
+  constructor(naming: Naming = TEST_NAMING) {
+    this.#naming = naming;
+  }
+
+  /** A new namespace with loopback up and IPv6 on, without duplicate address detection. */
+  async namespace(name: string): Promise<Namespace> {
+    const namespace = new Namespace(this.#naming.namespace(name));
+    this.#namespaces.set(namespace.name, namespace);
+    await runCommand(['ip', 'netns', 'add', namespace.name]);
+    await namespace.run('ip', 'link', 'set', 'lo', 'up');
+    await namespace.sysctl('net.ipv6.conf.default.accept_dad', 0);
+    await namespace.sysctl('net.ipv6.conf.all.disable_ipv6', 0);
+    return namespace;
+  }
+
+  /** A veth pair between two namespaces, up, with addresses in `address/length` form. */
+  async link(a: LinkEnd, b: LinkEnd, mtu = 1500): Promise<void> {
+    const pair = ['type', 'veth', 'peer', 'name', b.device, 'netns', b.namespace.name];
+    await a.namespace.run('ip', 'link', 'add', a.device, 'mtu', `${mtu}`, ...pair);
+    await b.namespace.run('ip', 'link', 'set', b.device, 'mtu', `${mtu}`);
+    for (const { namespace, device, addresses } of [a, b]) {
+      await namespace.run('ip', 'link', 'set', device, 'up');
+      for (const address of addresses) await namespace.addAddress(device, address);
+    }
+  }
+
+  /** A name that no other tunnel of any namespace has: UAPI sockets share one folder. */
+  newInterfaceName(): string {
+    return this.#naming.interface(interfaceSerial++);
+  }
+
+  /** A file that only root reads, gone with the network. */
+  file(name: string, content: string): string {
+    const path = join(this.folder(), name);
+    writeFileSync(path, content, { mode: 0o600 });
+    return path;
+  }
+
+  folder(): string {
+    this.#folder ??= mkdtempSync(join(tmpdir(), 'beam-t-'));
+    return this.#folder;
+  }
+
+  /** Runs before the namespaces go, the last one first. */
+  onClose(cleanup: () => void | Promise<void>): void {
+    this.#cleanups.push(cleanup);
+  }
+
+  /** What the processes that still run or that failed have said, for a test that fails. */
+  logs(): string[] {
+    return [...this.#namespaces.values()].flatMap((namespace) => namespace.logs());
+  }
+
+  async close(): Promise<void> {
+    for (const cleanup of this.#cleanups.reverse()) await cleanup();
+    const namespaces = [...this.#namespaces.values()];
+    await Promise.all(namespaces.map((namespace) => namespace.close()));
+    if (this.#folder !== null) rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+export interface LinkEnd {
+  readonly namespace: Namespace;
+  readonly device: string;
+  readonly addresses: readonly string[];
+}
+
+const LOG_TAIL_CHARACTERS = 4_000;
+
+export class Namespace {
+  readonly name: string;
+  readonly #background: { readonly process: Background; readonly command: string }[] = [];
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** The command line that runs `command` in here. */
+  command(command: readonly string[]): string[] {
+    return ['ip', 'netns', 'exec', this.name, ...command];
+  }
+
+  /** Runs a command that must succeed; gives its stdout. */
+  run(...command: readonly string[]): Promise<string> {
+    return runCommand(this.command(command));
+  }
+
+  runWith(options: RunOptions, ...command: readonly string[]): Promise<string> {
+    return runCommand(this.command(command), options);
+  }
+
+  /** Runs a command whose status the caller looks at. */
+  try(...command: readonly string[]): Promise<CommandResult> {
+    return runToEnd(this.command(command));
+  }
+
+  spawn(
+    command: readonly string[],
+    options: Parameters<typeof startBackground>[1] = {},
+  ): Background {
+    const process = startBackground(this.command(command), options);
+    this.#background.push({ process, command: command.join(' ') });
+    return process;
+  }
+
+  async addAddress(device: string, address: string): Promise<void> {
+    const noDetection = address.includes(':') ? ['nodad'] : [];
+    await this.run('ip', 'address', 'add', address, 'dev', device, ...noDetection);
+  }
+
+  async sysctl(key: string, value: string | number): Promise<void> {
+    await this.run('sysctl', '-q', '-w', `${key}=${value}`);
+  }
+
+  /** Loads nftables rules from text. */
+  async nft(rules: string): Promise<void> {
+    await this.runWith({ input: rules }, 'nft', '-f', '-');
+  }
+
+  logs(): string[] {
+    return this.#background
+      .filter(({ process }) => process.outcome?.status !== 0)
+      .map(({ process, command }) => {
+        const text = process.log.slice(-LOG_TAIL_CHARACTERS).trimEnd();
+        return `--- ${this.name}: ${command}\n${text}`;
+      });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#background.map(({ process }) => process.stop()));
+    await destroyNamespace(this.name);
+  }
+}

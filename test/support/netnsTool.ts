@@ -1,0 +1,69 @@
+// Small programs that the namespace tests run inside namespaces.
+//
+//   netnsTool receive <address> <port>                      one TCP connection to its end
+//   netnsTool send <address> <port> <bytes> <bytesPerS>     pseudo-random bytes; 0: at full speed
+//
+// Both end with the same line: byte count and SHA-256 of what went through.
+import { createCipheriv, createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+async function receive([address, port]: readonly string[]): Promise<void> {
+  const server = createServer({ allowHalfOpen: true });
+  server.listen(Number(port), address);
+  await once(server, 'listening');
+  print('listening');
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  server.close();
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of socket as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    bytes += chunk.length;
+  }
+  socket.end();
+  print(`${bytes} ${hash.digest('hex')}`);
+}
+
+const CHUNK_BYTES = 64 * 1024;
+
+async function send([address, port, bytesText, rateText]: readonly string[]): Promise<void> {
+  const [bytes, bytesPerS] = [Number(bytesText), Number(rateText)];
+  const socket = connect({ host: address!, port: Number(port) });
+  await once(socket, 'connect');
+  const closed = once(socket, 'close');
+  socket.resume();
+  const keystream = createCipheriv('aes-128-ctr', Buffer.alloc(16, 1), Buffer.alloc(16));
+  const hash = createHash('sha256');
+  const startMs = performance.now();
+  for (let sent = 0; sent < bytes;) {
+    const chunk = keystream.update(Buffer.alloc(Math.min(CHUNK_BYTES, bytes - sent)));
+    hash.update(chunk);
+    sent += chunk.length;
+    if (!socket.write(chunk)) await once(socket, 'drain');
+    if (bytesPerS > 0) {
+      const aheadMs = (sent / bytesPerS) * 1000 - (performance.now() - startMs);
+      if (aheadMs > 1) await delay(aheadMs);
+    }
+  }
+  // The other end closes when it has read everything.
+  socket.end();
+  await closed;
+  print(`${bytes} ${hash.digest('hex')}`);
+}
+
+const [program, ...args] = process.argv.slice(2);
+switch (program) {
+  case 'receive':
+    await receive(args);
+    break;
+  case 'send':
+    await send(args);
+    break;
+  default:
+    throw new Error(`no such program: ${program}`);
+}
