@@ -139,7 +139,10 @@ export class Controller {
 
   #dataPlaneEvent(event: DataPlaneEvent): void {
     if (this.#closed) return;
-    if (event.kind === 'tunClosed') { this.#onTunClosed(); return; }
+    if (event.kind === 'tunClosed') {
+      this.#onTunClosed();
+      return;
+    }
     if (event.kind === 'linkChanged') this.#linkChanged(event);
     this.#handle(event);
   }
@@ -151,7 +154,10 @@ export class Controller {
     if (link.mtu !== before.mtu) this.#logger.debug(`MTU ${link.mtu}`);
     if (link.up === before.up) return;
     this.#logger.debug(`interface ${link.up ? 'up' : 'down'}`);
-    if (link.up) { this.#bindOrRetry(); return; }
+    if (link.up) {
+      this.#bindOrRetry();
+      return;
+    }
     this.#bindRetry?.cancel();
     this.#bindRetry = null;
     this.#dataPlane.unbind();

@@ -1,0 +1,74 @@
+// Picks the data plane and opens it on a TUN device. ARCHITECTURE.md, "Control plane and data plane".
+import type { EngineChoice } from '../config/tunnelConfig.js';
+import { openSodiumEngine } from '../dataPlane/sodiumEngine.js';
+import { loadIoAddon } from '../platform/addon.js';
+import { openTunDevice, type OpenTun, type TunSource } from '../platform/tun.js';
+import { openUdpSockets } from '../platform/udp.js';
+import type { Clock } from '../ports/clock.js';
+import type { DataPlane, DataPlaneListener } from '../ports/dataPlane.js';
+import type { TunEvents } from '../ports/tun.js';
+
+export interface EngineOptions {
+  readonly choice: EngineChoice;
+  readonly source: TunSource;
+  readonly clock: Clock;
+}
+
+/** A TUN device that is open, and the engine that will serve it. */
+export interface PreparedEngine {
+  readonly interfaceName: string;
+  /** Called once. The engine closes the device. */
+  open(listener: DataPlaneListener): DataPlane;
+  readonly warnings: readonly string[];
+}
+
+/** Throws OperatorError E_TUN, or E_ENGINE where the chosen engine can't be had. */
+export async function prepareEngine(options: EngineOptions): Promise<PreparedEngine> {
+  return prepareSodium(options);
+}
+
+async function prepareSodium({ source, clock }: EngineOptions): Promise<PreparedEngine> {
+  const relay = new EventRelay();
+  const tun = await openTunDevice(source, relay, { clock });
+  return {
+    interfaceName: tun.name,
+    open: (listener) =>
+      openSodiumEngine({
+        openTun: (events) => relay.attach(events, tun),
+        openUdp: (events) => openUdpSockets(events),
+        clock,
+        listener,
+      }),
+    warnings: addonWarnings(),
+  };
+}
+
+function addonWarnings(): string[] {
+  const load = loadIoAddon();
+  if (load.addon !== null) return [];
+  return [
+    `${load.reason}: no sticky source address, no ECN, no fwmark, slower TUN (npm run setup)`,
+  ];
+}
+
+/** The device is opened before the engine exists; nothing arrives in between. */
+class EventRelay implements TunEvents {
+  #target: TunEvents | null = null;
+
+  attach(target: TunEvents, tun: OpenTun): OpenTun {
+    this.#target = target;
+    return tun;
+  }
+
+  packets(batch: readonly Uint8Array[]): void {
+    this.#target?.packets(batch);
+  }
+
+  link(state: { readonly up: boolean; readonly mtu: number }): void {
+    this.#target?.link(state);
+  }
+
+  closed(): void {
+    this.#target?.closed();
+  }
+}
