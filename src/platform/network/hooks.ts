@@ -1,0 +1,68 @@
+// Runs the commands of PreUp, PostUp, PreDown and PostDown. SPEC.md 8.5.
+import { spawn } from 'node:child_process';
+import { OperatorError } from '../../base/errors.js';
+import { findExecutable, toolPath } from './command.js';
+
+export type HookName = 'PreUp' | 'PostUp' | 'PreDown' | 'PostDown';
+
+export interface Hook {
+  readonly name: HookName;
+  /** As a shell reads it, `%i` replaced. */
+  readonly command: string;
+  readonly interfaceName: string;
+}
+
+/** Beam's own variables that a hook gets too. */
+const INHERITED = [
+  'HOME',
+  'USER',
+  'LOGNAME',
+  'SHELL',
+  'LANG',
+  'TZ',
+  'WG_QUICK_USERSPACE_IMPLEMENTATION',
+  'WG_HIDE_KEYS',
+  'WG_ENDPOINT_RESOLUTION_RETRIES',
+];
+
+/** Resolves when the shell has ended with 0. Throws OperatorError E_HOOK otherwise. */
+export async function runHook(hook: Hook): Promise<void> {
+  const shell = findExecutable('bash') ?? '/bin/sh';
+  const child = spawn(shell, ['-c', hook.command], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: hookEnvironment(hook, process.env),
+  });
+  // 'exit', not 'close': what the command leaves in the background may keep the output open.
+  const found = await new Promise<string | null>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('exit', (status, signal) => resolve(endOf(status, signal)));
+  });
+  if (found === null) return;
+  throw new OperatorError({
+    code: 'E_HOOK',
+    place: `${hook.interfaceName} ${hook.name}`,
+    expected: 'the command to end with status 0',
+    found: `${found}: ${hook.command}`,
+    remedy:
+      'mend the command in the configuration file, or add "|| true" if its failure does not matter',
+  });
+}
+
+function endOf(status: number | null, signal: NodeJS.Signals | null): string | null {
+  if (status === 0) return null;
+  return signal === null ? `status ${status ?? '?'}` : `signal ${signal}`;
+}
+
+export function hookEnvironment(hook: Hook, own: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const inherited = INHERITED.flatMap((name) => {
+    const value = own[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return {
+    ...Object.fromEntries(inherited),
+    PATH: toolPath(own),
+    LC_ALL: 'C',
+    WG_INTERFACE: hook.interfaceName,
+    WG_HOOK: hook.name,
+  };
+}
