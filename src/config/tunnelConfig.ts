@@ -2,6 +2,7 @@
 import type { IpAddress, IpPrefix } from '../base/ip.js';
 import { formatAddress } from '../base/ip.js';
 import type { Secret } from '../base/secret.js';
+import type { LogLevel } from '../ports/log.js';
 
 declare const checkedBrand: unique symbol;
 
@@ -25,7 +26,7 @@ export interface TunnelConfigFields {
 export interface InterfaceConfig {
   /** 32 bytes. At most one of `privateKey` and `privateKeyFile` is set. */
   readonly privateKey: Secret | null;
-  /** A file with the key in base64, read by the platform; from [Beam] PrivateKeyFile. */
+  /** [Beam] PrivateKeyFile: an absolute path, or a systemd credential's name (without a slash). */
   readonly privateKeyFile: string | null;
   /** 1 to 65,535; null lets the system choose. */
   readonly listenPort: number | null;
@@ -67,9 +68,6 @@ export type RouteTable =
 
 export const ENGINE_CHOICES = ['auto', 'native', 'sodium'] as const;
 export type EngineChoice = (typeof ENGINE_CHOICES)[number];
-
-export const LOG_LEVELS = ['silent', 'error', 'info', 'debug'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** The [Beam] section. */
 export interface BeamSettings {
