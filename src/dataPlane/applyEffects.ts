@@ -17,34 +17,62 @@ export function applyEffects(
 
 function applyEffect(effect: DataPlaneEffect, dataPlane: DataPlane): void {
   switch (effect.kind) {
-    case 'setLocalPublicKey':
-      return dataPlane.setLocalPublicKey(effect.publicKey);
-    case 'addPeer':
-      return dataPlane.addPeer(effect.peer);
-    case 'removePeer':
-      return dataPlane.removePeer(effect.peer);
-    case 'setPath':
-      return dataPlane.setPath(effect.peer, effect.path);
-    case 'clearLocalAddress':
-      return dataPlane.clearLocalAddress(effect.peer);
-    case 'changeAllowedIps':
-      return dataPlane.changeAllowedIps(effect.peer, effect.change);
-    case 'installKeys':
-      return dataPlane.installKeys(effect.keys);
-    case 'expireKeys':
-      return dataPlane.expireKeys(effect.peer);
-    case 'dropKeys':
-      return dataPlane.dropKeys(effect.peer);
-    case 'dropStaged':
-      return dataPlane.dropStaged(effect.peer);
-    case 'sendKeepalive':
-      return dataPlane.sendKeepalive(effect.peer);
-    case 'sendToPeer':
-      return dataPlane.sendToPeer(effect.peer, effect.bytes, effect.trafficClass);
-    case 'sendTo':
-      return dataPlane.sendTo(effect.path, effect.bytes, effect.trafficClass);
-    case 'countControlReceived':
-      return dataPlane.countControlReceived(effect.peer, effect.bytes);
+    case 'setLocalPublicKey': {
+      dataPlane.setLocalPublicKey(effect.publicKey);
+      return;
+    }
+    case 'addPeer': {
+      dataPlane.addPeer(effect.peer);
+      return;
+    }
+    case 'removePeer': {
+      dataPlane.removePeer(effect.peer);
+      return;
+    }
+    case 'setPath': {
+      dataPlane.setPath(effect.peer, effect.path);
+      return;
+    }
+    case 'clearLocalAddress': {
+      dataPlane.clearLocalAddress(effect.peer);
+      return;
+    }
+    case 'changeAllowedIps': {
+      dataPlane.changeAllowedIps(effect.peer, effect.change);
+      return;
+    }
+    case 'installKeys': {
+      dataPlane.installKeys(effect.keys);
+      return;
+    }
+    case 'expireKeys': {
+      dataPlane.expireKeys(effect.peer);
+      return;
+    }
+    case 'dropKeys': {
+      dataPlane.dropKeys(effect.peer);
+      return;
+    }
+    case 'dropStaged': {
+      dataPlane.dropStaged(effect.peer);
+      return;
+    }
+    case 'sendKeepalive': {
+      dataPlane.sendKeepalive(effect.peer);
+      return;
+    }
+    case 'sendToPeer': {
+      dataPlane.sendToPeer(effect.peer, effect.bytes, effect.trafficClass);
+      return;
+    }
+    case 'sendTo': {
+      dataPlane.sendTo(effect.path, effect.bytes, effect.trafficClass);
+      return;
+    }
+    case 'countControlReceived': {
+      dataPlane.countControlReceived(effect.peer, effect.bytes);
+      return;
+    }
     default:
       return assertNever(effect);
   }
