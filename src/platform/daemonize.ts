@@ -3,7 +3,12 @@ import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { fstatSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { OperatorErrorDetails } from '../base/errors.js';
-import { parseReadyMessage, READY_FD_VARIABLE, type ReadyMessage } from './daemonizeReadiness.js';
+import {
+  OUTPUT_FD_VARIABLE,
+  parseReadyMessage,
+  READY_FD_VARIABLE,
+  type ReadyMessage,
+} from './daemonizeReadiness.js';
 
 export interface DaemonizeOptions {
   /** The program and its arguments; it has to stay in the foreground. */
@@ -29,6 +34,7 @@ export type DaemonStart =
   | { readonly kind: 'interrupted'; readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP' };
 
 const READY_FD = 3;
+const OUTPUT_FD = 4;
 const MESSAGE_BYTES = 1024 * 1024;
 
 /** Resolves when the daemon is ready or gone. Rejects only if it can't be started at all. */
@@ -55,9 +61,13 @@ export async function daemonize(options: DaemonizeOptions): Promise<DaemonStart>
 
 function start(options: DaemonizeOptions): ChildProcess {
   const { command, args, inherited } = options;
-  const env: NodeJS.ProcessEnv = { ...options.env, [READY_FD_VARIABLE]: String(READY_FD) };
-  const stdio: StdioOptions = ['ignore', 'ignore', options.keepStderr ? 'inherit' : 'ignore'];
-  stdio.push('pipe');
+  const env: NodeJS.ProcessEnv = {
+    ...options.env,
+    [READY_FD_VARIABLE]: String(READY_FD),
+    [OUTPUT_FD_VARIABLE]: String(OUTPUT_FD),
+  };
+  const stderr = options.keepStderr ? 'inherit' : 'ignore';
+  const stdio: StdioOptions = ['ignore', 'ignore', stderr, 'pipe', 2];
   for (const [variable, fd] of inherited) {
     env[variable] = String(stdio.length);
     stdio.push(fd);

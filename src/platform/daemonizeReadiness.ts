@@ -4,6 +4,8 @@ import { closeSync, writeSync } from 'node:fs';
 import { OperatorError, type OperatorErrorDetails } from '../base/errors.js';
 
 export const READY_FD_VARIABLE = 'BEAM_READY_FD';
+/** The waiting command's standard error, for what hooks print while the tunnel comes up. */
+export const OUTPUT_FD_VARIABLE = 'BEAM_OUTPUT_FD';
 
 export type ReadyMessage =
   | { readonly kind: 'step'; readonly text: string }
@@ -13,6 +15,8 @@ export type ReadyMessage =
 
 /** The daemon's end. After `ready` or `failed` nothing more is sent. */
 export interface Readiness {
+  /** Where hooks may print to until `ready` or `failed`, when it is closed; null for nowhere. */
+  readonly outputFd: number | null;
   /** Something was done, as wg-quick would print it after `[#]`. */
   step(text: string): void;
   warning(text: string): void;
@@ -25,17 +29,29 @@ export interface Readiness {
  * command that is gone no longer needs to be told.
  */
 export function readinessFromEnvironment(env: NodeJS.ProcessEnv): Readiness | null {
-  const text = env[READY_FD_VARIABLE] ?? '';
-  // Hooks and later children must not take it for theirs.
-  Reflect.deleteProperty(env, READY_FD_VARIABLE);
-  return /^\d{1,9}$/.test(text) ? new ReadinessPipe(Number(text)) : null;
+  const readyFd = takeDescriptor(env, READY_FD_VARIABLE);
+  const outputFd = takeDescriptor(env, OUTPUT_FD_VARIABLE);
+  return readyFd === null ? null : new ReadinessPipe(readyFd, outputFd);
+}
+
+/** Hooks and later children must not take the variable for theirs. */
+function takeDescriptor(env: NodeJS.ProcessEnv, variable: string): number | null {
+  const text = env[variable] ?? '';
+  Reflect.deleteProperty(env, variable);
+  return /^\d{1,9}$/.test(text) ? Number(text) : null;
 }
 
 class ReadinessPipe implements Readiness {
   #fd: number | null;
+  #outputFd: number | null;
 
-  constructor(fd: number) {
+  constructor(fd: number, outputFd: number | null) {
     this.#fd = fd;
+    this.#outputFd = outputFd;
+  }
+
+  get outputFd(): number | null {
+    return this.#outputFd;
   }
 
   step(text: string): void {
@@ -67,14 +83,17 @@ class ReadinessPipe implements Readiness {
   }
 
   #close(): void {
-    if (this.#fd === null) return;
-    const fd = this.#fd;
+    for (const fd of [this.#fd, this.#outputFd]) if (fd !== null) closeQuietly(fd);
     this.#fd = null;
-    try {
-      closeSync(fd);
-    } catch {
-      // EBADF: the variable named a descriptor that isn't open.
-    }
+    this.#outputFd = null;
+  }
+}
+
+function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // EBADF: the variable named a descriptor that isn't open.
   }
 }
 

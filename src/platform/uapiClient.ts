@@ -1,7 +1,8 @@
 // Reads an interface's state through the UAPI, whichever program serves it.
 import { OperatorError } from '../base/errors.js';
+import { MAX_REQUEST_BYTES } from '../config/uapi/uapiReader.js';
 import { listSockets } from './controlClient.js';
-import { UAPI_FOLDER, UAPI_REQUEST_BYTES, uapiSocketPath } from './uapiServer.js';
+import { UAPI_FOLDER, uapiSocketPath } from './uapiServer.js';
 import { connectUnix, errnoOf } from './unixSocket.js';
 
 export interface UapiOptions {
@@ -34,7 +35,7 @@ async function request(path: string, text: string, timeoutMs: number): Promise<s
       socket.on('data', (chunk: Buffer) => {
         parts.push(chunk);
         bytes += chunk.length;
-        if (bytes > UAPI_REQUEST_BYTES) reject(new Error('an answer of more than 64 MiB'));
+        if (bytes > MAX_REQUEST_BYTES) reject(new Error('an answer of more than 64 MiB'));
         if (!endsInEmptyLine(parts)) return;
         resolve(Buffer.concat(parts).toString('latin1').slice(0, -1));
       });

@@ -2,6 +2,8 @@
 // SPEC.md 9.2 and 9.3.
 import { watch, type FSWatcher } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { ERRNO, formatErrno } from '../config/uapi/answer.js';
+import { MAX_LINE_BYTES, MAX_REQUEST_BYTES } from '../config/uapi/uapiReader.js';
 import { isStillThere, type SocketFile } from './unixSocket.js';
 import { startRequestServer, type FramedRequest, type RequestFraming } from './unixServer.js';
 
@@ -34,7 +36,6 @@ export interface UapiServer {
 
 const MAX_CLIENTS = 128;
 const IDLE_MS = 300_000;
-export const UAPI_REQUEST_BYTES = 64 * 1024 * 1024;
 
 /** Throws OperatorError E_ALREADY_RUNNING (EADDRINUSE) or E_SOCKET. */
 export async function startUapiServer(options: UapiServerOptions): Promise<UapiServer> {
@@ -95,17 +96,22 @@ function watchFolder(folder: string, onChange: () => void): FSWatcher | null {
 }
 
 const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
 const OPERATIONS = ['get=1\n', 'set=1\n'];
 const OPERATION_BYTES = 6;
 const REFUSED = { kind: 'refused', answer: null } as const;
+const TOO_LONG = { kind: 'refused', answer: formatErrno(ERRNO.EIO) } as const;
 
-/** Cuts the stream at empty lines; each byte is looked at once. */
-class UapiFraming implements RequestFraming {
+/** Cuts the stream at empty lines, within the limits of SPEC.md 6.1; each byte is looked at once. */
+export class UapiFraming implements RequestFraming {
   #arrived: Buffer[] = [];
   /** What has come of the next request, without an empty line in it. */
   #parts: Buffer[] = [];
   #partBytes = 0;
   #operationSeen = false;
+  /** The line that isn't whole yet: its length, and its last byte. */
+  #lineBytes = 0;
+  #lineEnd = 0;
 
   push(chunk: Buffer): void {
     this.#arrived.push(chunk);
@@ -113,10 +119,12 @@ class UapiFraming implements RequestFraming {
 
   next(): FramedRequest | null {
     for (let chunk = this.#arrived.shift(); chunk !== undefined; chunk = this.#arrived.shift()) {
-      const end = this.#endIn(chunk);
+      const end = this.#scan(chunk);
+      if (end === 'tooLong') return TOO_LONG;
       this.#parts.push(end === null ? chunk : chunk.subarray(0, end));
       this.#partBytes += end ?? chunk.length;
-      if (!this.#beginsWell() || this.#partBytes > UAPI_REQUEST_BYTES) return REFUSED;
+      if (!this.#beginsWell()) return REFUSED;
+      if (this.#partBytes > MAX_REQUEST_BYTES) return TOO_LONG;
       if (end === null) continue;
       if (end < chunk.length) this.#arrived.unshift(chunk.subarray(end));
       return { kind: 'request', text: this.#takeParts() };
@@ -124,11 +132,22 @@ class UapiFraming implements RequestFraming {
     return null;
   }
 
-  /** Where the empty line in the chunk ends, counted with what came before. */
-  #endIn(chunk: Buffer): number | null {
-    if (this.#parts.at(-1)?.at(-1) === LINE_FEED && chunk[0] === LINE_FEED) return 1;
-    const at = chunk.indexOf('\n\n');
-    return at < 0 ? null : at + 2;
+  /** Where the first empty line ends; null if the chunk has none. */
+  #scan(chunk: Buffer): number | null | 'tooLong' {
+    for (let start = 0; start < chunk.length;) {
+      const feed = chunk.indexOf(LINE_FEED, start);
+      const end = feed < 0 ? chunk.length : feed;
+      this.#lineBytes += end - start;
+      if (end > start) this.#lineEnd = chunk[end - 1]!;
+      if (this.#lineBytes > MAX_LINE_BYTES) return 'tooLong';
+      if (feed < 0) return null;
+      const isEmpty =
+        this.#lineBytes === 0 || (this.#lineBytes === 1 && this.#lineEnd === CARRIAGE_RETURN);
+      this.#lineBytes = 0;
+      if (isEmpty) return feed + 1;
+      start = feed + 1;
+    }
+    return null;
   }
 
   #beginsWell(): boolean {
@@ -138,8 +157,12 @@ class UapiFraming implements RequestFraming {
     return OPERATIONS.some((operation) => operation.startsWith(head));
   }
 
+  /** The request without its empty line; Latin-1 keeps one character a byte. */
   #takeParts(): string {
-    const text = Buffer.concat(this.#parts).toString('latin1', 0, this.#partBytes - 1);
+    const whole = Buffer.concat(this.#parts);
+    for (const part of this.#parts) part.fill(0);
+    const text = whole.toString('latin1').replaceAll('\r\n', '\n').slice(0, -1);
+    whole.fill(0);
     this.#parts = [];
     this.#partBytes = 0;
     this.#operationSeen = false;
