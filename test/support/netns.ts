@@ -93,6 +93,8 @@ export class Network {
     await runCommand(['ip', 'netns', 'add', namespace.name]);
     await namespace.run('ip', 'link', 'set', 'lo', 'up');
     await namespace.sysctl('net.ipv6.conf.default.accept_dad', 0);
+    // Removing the first address of a subnet must not take the others with it.
+    await namespace.sysctl('net.ipv4.conf.all.promote_secondaries', 1);
     await namespace.sysctl('net.ipv6.conf.all.disable_ipv6', 0);
     return namespace;
   }
@@ -198,7 +200,18 @@ export class Namespace {
 
   /** Loads nftables rules from text. */
   async nft(rules: string): Promise<void> {
-    await this.runWith({ input: rules }, 'nft', '-f', '-');
+    await this.run('nft', rules);
+  }
+
+  /** Packets that named counters of an nftables table (family inet) have seen. */
+  async nftCounters(table: string): Promise<Readonly<Record<string, number>>> {
+    const text = await this.run('nft', '-j', 'list', 'counters', 'table', 'inet', table);
+    const { nftables } = JSON.parse(text) as {
+      nftables: { counter?: { name: string; packets: number } }[];
+    };
+    return Object.fromEntries(
+      nftables.flatMap(({ counter }) => (counter ? [[counter.name, counter.packets]] : [])),
+    );
   }
 
   logs(): string[] {

@@ -1,6 +1,7 @@
 // Whether network namespaces with TUN devices can be used here.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
+import { SYSTEM_PATH } from './netnsProcess.js';
 
 const TOOLS = ['ip', 'nft', 'wg'] as const;
 

@@ -3,6 +3,15 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 
+/**
+ * Where commands are looked for. npm puts node_modules/.bin first, and there lies an `nft` (a tracer
+ * of Node.js modules) that is not nftables.
+ */
+export const SYSTEM_PATH = [
+  ...(process.env['PATH'] ?? '').split(':').filter((folder) => !folder.endsWith('/.bin')),
+  ...['/usr/local/sbin', '/usr/sbin', '/sbin'],
+].join(':');
+
 export interface CommandResult {
   readonly status: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -138,7 +147,7 @@ export function startBackground(
   const child = spawn(command, args, {
     detached: true,
     stdio: options.stdio ?? 'pipe',
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, PATH: SYSTEM_PATH, ...options.env },
     serialization: 'advanced',
   });
   const background = new Background(child, [command, ...args].join(' '));

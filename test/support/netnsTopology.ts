@@ -1,5 +1,6 @@
 // The networks that most tests use: two ends on one wire, and a tunnel between them.
 import type { Namespace, Network } from './netns.js';
+import { Relay } from './netnsRelay.js';
 import { Tunnel, newPresharedKey } from './netnsTunnel.js';
 import type { Implementation } from './netnsTunnel.js';
 
@@ -45,6 +46,8 @@ export interface TunnelPairOptions {
   /** Where a sends to; b's own address by default. */
   readonly endpointOfB?: string;
   readonly persistentKeepaliveOfA?: number;
+  /** Which addresses the interfaces get; both families by default. */
+  readonly addresses?: 'both' | 'ipv4';
 }
 
 export interface TunnelPair {
@@ -91,7 +94,50 @@ export async function tunnelPair(
       },
     ],
   });
-  await a.up([`${INNER.a[4]}/24`, `${INNER.a[6]}/64`], mtu);
-  await b.up([`${INNER.b[4]}/24`, `${INNER.b[6]}/64`], mtu);
+  const six = (address: string): string[] =>
+    options.addresses === 'ipv4' ? [] : [`${address}/64`];
+  await a.up([`${INNER.a[4]}/24`, ...six(INNER.a[6])], mtu);
+  await b.up([`${INNER.b[4]}/24`, ...six(INNER.b[6])], mtu);
   return { a, b };
 }
+
+/** Addresses of the middle towards a and towards b (and b's own there). */
+export const RELAYED = {
+  a: '198.51.100.1',
+  middleToA: '198.51.100.254',
+  middleToB: '203.0.113.254',
+  b: '203.0.113.1',
+} as const;
+export const PORT_OF_RELAY = 4000;
+
+export interface RelayedEnds extends Ends {
+  readonly middle: Namespace;
+  readonly relay: Relay;
+}
+
+/** Two ends that only know the relay between them: give `relayEndpoint` to a as b's endpoint. */
+export async function relayedEnds(
+  net: Network,
+  options: { readonly seed: number; readonly record?: boolean },
+): Promise<RelayedEnds> {
+  const a = await net.namespace('a');
+  const middle = await net.namespace('m');
+  const b = await net.namespace('b');
+  await net.link(
+    { namespace: a, device: WIRE_DEVICE, addresses: [`${RELAYED.a}/24`] },
+    { namespace: middle, device: 'wireA', addresses: [`${RELAYED.middleToA}/24`] },
+  );
+  await net.link(
+    { namespace: b, device: WIRE_DEVICE, addresses: [`${RELAYED.b}/24`] },
+    { namespace: middle, device: 'wireB', addresses: [`${RELAYED.middleToB}/24`] },
+  );
+  const relay = await Relay.start(middle, {
+    seed: options.seed,
+    listen: { address: RELAYED.middleToA, port: PORT_OF_RELAY },
+    target: { address: RELAYED.b, port: PORT_OF_B },
+    record: options.record ?? false,
+  });
+  return { a, middle, b, relay };
+}
+
+export const relayEndpoint = endpoint(RELAYED.middleToA, PORT_OF_RELAY);
