@@ -1,0 +1,33 @@
+// Asks the kernel which way an IPv4 packet would leave, to notice a sticky source that no longer fits.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "fd.h"
+
+namespace beam::sys {
+
+struct Flow4 {
+  std::array<std::uint8_t, 4> destination{};
+  std::array<std::uint8_t, 4> source{};
+  /** Host order. */
+  std::uint16_t destinationPort = 0;
+  std::uint16_t sourcePort = 0;
+  std::uint32_t mark = 0;
+};
+
+class RouteProbe {
+ public:
+  /**
+   * The index of the interface that the flow would leave by. EINVAL if the source isn't a local
+   * address; ENETUNREACH and the like if there is no route.
+   */
+  [[nodiscard]] Result<int> interfaceFor(const Flow4& flow) noexcept;
+
+ private:
+  UniqueFd socket_;
+  std::uint32_t sequence_ = 0;
+};
+
+}  // namespace beam::sys
