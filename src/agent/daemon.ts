@@ -83,7 +83,7 @@ async function serve(service: Service, serving: Serving): Promise<number> {
       interfaceName,
       handle: (request) => {
         const answer = answerControl(request, service, serving);
-        const settled = answer.then(noop, noop).then(() => answersOpen.delete(settled));
+        const settled: Promise<unknown> = answer.then(noop, noop).then(() => answersOpen.delete(settled));
         answersOpen.add(settled);
         return answer;
       },
