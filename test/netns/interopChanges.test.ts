@@ -259,8 +259,7 @@ namespaceTest(
     await waitForPing(ends.a, INNER.b[4]);
     await pause(300);
     // b's system stays silent, so that only the tunnel itself can answer.
-    await ends.b.nft(`table inet silent { chain in {
-      type filter hook input priority 0; ip daddr ${INNER.b[4]} drop } }`);
+    await ends.b.rule('input', `ip daddr ${INNER.b[4]} drop`);
     const capture = await Capture.start(net, ends.a, WIRE_DEVICE);
     await ping(ends.a, INNER.b[4], { count: 1, waitMs: 100 });
     await pause(11_500);
@@ -280,8 +279,7 @@ namespaceTest(
     const ends = await twoEnds(net);
     await tunnelPair(net, ends, PAIR);
     await waitForPing(ends.a, INNER.b[4]);
-    await ends.b.nft(`table inet deaf { chain in {
-      type filter hook input priority 0; udp dport ${PORT_OF_B} drop } }`);
+    await ends.b.rule('input', `udp dport ${PORT_OF_B} drop`);
     const capture = await Capture.start(net, ends.a, WIRE_DEVICE);
     await ping(ends.a, INNER.b[4], { count: 1, waitMs: 100 });
     await pause(16_500);
@@ -347,8 +345,7 @@ namespaceTest(
     const ends = await twoEnds(net);
     const { b } = await tunnelPair(net, ends, PAIR);
     await waitForPing(ends.a, INNER.b[4]);
-    await ends.b.nft(`table ip congested { chain in {
-      type filter hook prerouting priority -300; udp dport ${PORT_OF_B} ip ecn ect0 ip ecn set ce } }`);
+    await ends.b.rule('prerouting', `udp dport ${PORT_OF_B} ip ecn ect0 ip ecn set ce`);
     const seen = async (trafficClass: number): Promise<string> => {
       const tcpdump = ends.b.spawn([
         'tcpdump',

@@ -203,6 +203,22 @@ export class Namespace {
     await this.run('nft', rules);
   }
 
+  /**
+   * Puts one nftables rule into a hook (input, output, prerouting…), before connection tracking;
+   * the result takes it out again.
+   */
+  async rule(hook: string, rule: string): Promise<() => Promise<void>> {
+    const table = `rule${this.#rules++}`;
+    await this.nft(`table inet ${table} {
+      chain only {
+        type filter hook ${hook} priority -300;
+        ${rule}
+      }
+    }`);
+    return async () => void (await this.run('nft', 'delete', 'table', 'inet', table));
+  }
+  #rules = 0;
+
   /** Packets that named counters of an nftables table (family inet) have seen. */
   async nftCounters(table: string): Promise<Readonly<Record<string, number>>> {
     const text = await this.run('nft', '-j', 'list', 'counters', 'table', 'inet', table);

@@ -14,8 +14,8 @@ export function namespacesUnavailable(): string | null {
     return '/dev/net/tun is not there';
   }
   for (const tool of TOOLS) {
-    if (spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0)
-      return `${tool} is not installed`;
+    const found = spawnSync('sh', ['-c', `command -v ${tool}`], { env: { PATH: SYSTEM_PATH } });
+    if (found.status !== 0) return `${tool} is not installed`;
   }
   const probe = `beam-t-${process.pid}-probe`;
   const added = spawnSync('ip', ['netns', 'add', probe], { encoding: 'utf8' });
