@@ -57,15 +57,19 @@ export function setEcn(packet: Uint8Array, ecn: number): void {
 }
 
 /**
- * The outer TOS or traffic class for an inner packet: its ECN bits, and DSCP 0, so that the
- * tunnel doesn't show what kind of traffic it carries. RFC 6040 section 4.1, normal mode.
+ * The outer TOS or traffic class for an inner packet: DSCP 0, so that the tunnel doesn't show what
+ * kind of traffic it carries, and the inner ECN bits, but ECT(0) for CE. RFC 3168 section 9.1.1,
+ * full functionality, as Linux does it for its tunnels.
  */
-export const outerTrafficClass = (packet: Uint8Array): number => trafficClass(packet) & ECN_MASK;
+export function outerTrafficClass(packet: Uint8Array): number {
+  const ecn = trafficClass(packet) & ECN_MASK;
+  return ecn === ECN.ce ? ECN.ect0 : ecn;
+}
 
 /**
- * Brings congestion marks of the outer header into the inner packet. False if the packet must be
- * dropped: marked CE outside, but its transport doesn't know ECN, so that loss is the only signal
- * it understands. RFC 6040 section 4.2.
+ * Brings the congestion marks of the outer header into the inner packet. RFC 6040 section 4.2.
+ * False, and no change, for CE around a packet that doesn't know ECN: the RFC would have it
+ * dropped; Linux's WireGuard delivers it (SPEC.md 2.5).
  */
 export function decapsulateEcn(packet: Uint8Array, outerEcn: number): boolean {
   const outer = outerEcn & ECN_MASK;

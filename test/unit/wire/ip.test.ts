@@ -119,16 +119,17 @@ test('the updated IPv4 checksum is the one computed anew, for every header word 
   t.pass();
 });
 
-test('the outer header gets the ECN bits and no DSCP', (t) => {
+test('the outer header gets the ECN bits, CE as ECT(0), and no DSCP', (t) => {
+  const outer = [ECN.notEct, ECN.ect1, ECN.ect0, ECN.ect0];
   for (let tos = 0; tos < 256; tos++) {
-    t.is(outerTrafficClass(ipv4({ tos })), tos & 3);
-    t.is(outerTrafficClass(ipv6({ trafficClass: tos })), tos & 3);
+    t.is(outerTrafficClass(ipv4({ tos })), outer[tos & 3]!);
+    t.is(outerTrafficClass(ipv6({ trafficClass: tos })), outer[tos & 3]!);
   }
 });
 
 test('decapsulation follows the table of RFC 6040, figure 4', (t) => {
   const { notEct, ect0, ect1, ce } = ECN;
-  // Inner, then the result for the outer codepoints not-ECT, ECT(0), ECT(1), CE; null is a drop.
+  // Inner, then the result for the outer codepoints not-ECT, ECT(0), ECT(1), CE; null is a refusal.
   const table: readonly (readonly [number, readonly (number | null)[]])[] = [
     [notEct, [notEct, notEct, notEct, null]],
     [ect0, [ect0, ect0, ect1, ce]],
