@@ -15,7 +15,13 @@ const LAYER_ROWS = [
 ] as const;
 
 /** Imports between two folders of one row, each with its reason. */
-export const SAME_ROW_IMPORTS: readonly { from: string; to: string; why: string }[] = [];
+export const SAME_ROW_IMPORTS: readonly { from: string; to: string; why: string }[] = [
+  {
+    from: 'config',
+    to: 'peer',
+    why: 'a parsed file or UAPI request is a DeviceChange, whose type is the device machine’s own',
+  },
+];
 
 /** 0 for the lowest row; null for a folder that has no place in the picture. */
 export function layerRow(folder: string): number | null {
