@@ -1,0 +1,29 @@
+// Every limit of the engine; exported to TypeScript, which holds them against its own at load.
+#pragma once
+#include <cstdint>
+
+namespace beam::core {
+
+/** Raised with every change of what the binding takes or gives. */
+inline constexpr uint32_t kAbi = 1;
+
+/** The Linux module's MAX_STAGED_PACKETS, for one peer. */
+inline constexpr uint32_t kMaxStagedPackets = 128;
+/** Chosen: for all peers together. */
+inline constexpr uint64_t kMaxStagedBytes = 32 << 20;
+/** ports/dataPlane.ts: how often one peer's need for keys is reported. */
+inline constexpr uint64_t kKeysNeededIntervalNs = 100'000'000;
+/** Chosen: activity is reported this long after it began; the port allows 50 ms. */
+inline constexpr uint64_t kActivityDelayNs = 25'000'000;
+/** Chosen: control datagrams that wait for JavaScript. */
+inline constexpr uint32_t kMaxQueuedControl = 512;
+/** Chosen: commands that wait for the engine's thread before JavaScript has to. */
+inline constexpr uint32_t kMaxQueuedCommands = 8192;
+/** The address families that have a socket each. */
+inline constexpr uint8_t kFamilies[] = {4, 6};
+/** Chosen: how often the link is asked for where the kernel doesn't tell. */
+inline constexpr uint64_t kLinkPollNs = 1'000'000'000;
+/** Chosen: super-datagrams that a path refuses are tried again after this. */
+inline constexpr uint64_t kSegmentRetryNs = 10'000'000'000;
+
+}  // namespace beam::core

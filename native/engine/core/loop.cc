@@ -1,0 +1,241 @@
+#include "core/loop.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <semaphore>
+
+#include "../../sys/tun.h"
+#include "core/limits.h"
+#include "sys/clock.h"
+
+namespace beam::core {
+namespace {
+
+constexpr int kMaxEvents = 8;
+/** How long reports wait for JavaScript before they are offered again. */
+constexpr int kBusyRetryMs = 10;
+
+}  // namespace
+
+Loop::Loop(kernel::Tun tun, std::unique_ptr<packet::CipherBackend> cipher,
+           OffloadSwitches switches, uint64_t seed, std::function<void()> wake)
+    : tun_(std::move(tun)),
+      cipher_(std::move(cipher)),
+      outbox_(std::move(wake)),
+      peers_(*cipher_, outbox_),
+      queue_(peers_, counters_, outbox_),
+      transmitter_(tun_, peers_, queue_, *cipher_, counters_),
+      receiver_(tun_, peers_, queue_, transmitter_, *cipher_, counters_, outbox_, seed) {
+  queue_.allowSegment(switches.udpSegment);
+  if (tun_.setOffloads(switches.tunTcp, switches.tunUdp) != 0 &&
+      tun_.setOffloads(switches.tunTcp, false) != 0) {
+    tun_.setOffloads(false, false);
+  }
+  const kernel::TunOffloads& offloads = tun_.offloads();
+  receiver_.setFeatures({offloads.tcp, offloads.tcp, offloads.udp, offloads.udp});
+}
+
+int Loop::prepare() {
+  nowNs_ = kernel::bootNs();
+  epoll_ = sys::UniqueFd(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_) return errno;
+  wakeup_ = sys::UniqueFd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (!wakeup_) return errno;
+  if (!watch(wakeup_.get(), kCommands, EPOLLIN) || !watch(tun_.fd(), kTun, EPOLLIN)) return errno;
+  openLink();
+  outbox_.publish();
+  return 0;
+}
+
+bool Loop::watch(int fd, uint32_t source, uint32_t events) {
+  epoll_event event{.events = events, .data = {.u32 = source}};
+  return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+bool Loop::rewatch(int fd, uint32_t source, uint32_t events) {
+  epoll_event event{.events = events, .data = {.u32 = source}};
+  return epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0;
+}
+
+void Loop::run() {
+  epoll_event events[kMaxEvents];
+  while (!stopping_.load(std::memory_order_acquire)) {
+    const int count = epoll_wait(epoll_.get(), events, kMaxEvents, timeoutMs());
+    nowNs_ = kernel::bootNs();
+    for (int i = 0; i < count; i++) handle(events[i].data.u32, events[i].events);
+    if (nowNs_ >= linkPollAtNs_) pollLink();
+    if (nowNs_ >= peers_.nextReportNs() && outbox_.idle()) peers_.reportActivity();
+    holdTun();
+    outbox_.publish();
+  }
+}
+
+int Loop::timeoutMs() const {
+  uint64_t next = std::min(linkPollAtNs_, peers_.nextReportNs());
+  if (next == kNever) return -1;
+  if (next > nowNs_) return static_cast<int>((next - nowNs_) / 1'000'000 + 1);
+  // Due, and JavaScript hasn't taken the last batch yet.
+  return kBusyRetryMs;
+}
+
+void Loop::handle(uint32_t source, uint32_t events) {
+  switch (source) {
+    case kCommands:
+      runCommands();
+      break;
+    case kTun:
+      pumpTun();
+      break;
+    case kUdp4:
+      pumpUdp(4, events);
+      break;
+    case kUdp6:
+      pumpUdp(6, events);
+      break;
+    case kLink:
+      readLink();
+      break;
+  }
+}
+
+void Loop::pumpUdp(uint8_t family, uint32_t events) {
+  if ((events & EPOLLOUT) != 0) {
+    queue_.unblock(family);
+    queue_.flush(nowNs_);
+  }
+  if ((events & (EPOLLIN | EPOLLERR)) != 0) receiver_.pump(family, nowNs_);
+}
+
+void Loop::pumpTun() {
+  if (!tunOpen_) return;
+  const int error = transmitter_.pump(nowNs_);
+  if (error == EBADFD || error == EBADF) closeTun();
+}
+
+/** While a socket is full nothing is read from the TUN: the system holds its senders back. */
+void Loop::holdTun() {
+  const bool hold = queue_.anyBlocked();
+  if (hold == tunHeld_) return;
+  tunHeld_ = hold;
+  if (tunOpen_) rewatch(tun_.fd(), kTun, hold ? 0u : uint32_t{EPOLLIN});
+  for (const uint8_t family : kFamilies) {
+    const kernel::UdpSocket& socket = queue_.sockets().of(family);
+    const uint32_t out = queue_.blocked(family) ? uint32_t{EPOLLOUT} : 0u;
+    if (socket.fd) rewatch(socket.fd.get(), family == 4 ? kUdp4 : kUdp6, EPOLLIN | out);
+  }
+}
+
+void Loop::setSockets(kernel::UdpPair sockets) {
+  queue_.unblock(4);
+  queue_.unblock(6);
+  // Closing a descriptor takes it out of epoll.
+  queue_.setSockets(std::move(sockets));
+  for (const uint8_t family : kFamilies) {
+    const kernel::UdpSocket& socket = queue_.sockets().of(family);
+    if (socket.fd) watch(socket.fd.get(), family == 4 ? kUdp4 : kUdp6, EPOLLIN);
+  }
+  queue_.flush(nowNs_);
+}
+
+// The link.
+
+void Loop::openLink() {
+  auto opened = sys::LinkWatch::open(tun_.fd(), true);
+  if (opened.ok()) {
+    link_ = std::move(opened.value);
+    watch(link_.fd(), kLink, EPOLLIN);
+    linkPollAtNs_ = kNever;
+    const auto state = link_.state();
+    if (state.ok()) tellLink(state.value.up, state.value.mtu);
+    if (state.ok()) return;
+    link_ = {};
+  }
+  linkPollAtNs_ = nowNs_ + kLinkPollNs;
+}
+
+void Loop::readLink() {
+  const sys::LinkChanges changes = link_.read();
+  for (size_t i = 0; i < changes.count; i++) {
+    tellLink(changes.states[i].up, changes.states[i].mtu);
+  }
+  if (!changes.left) return;
+  // Moved to another namespace, or deleted: the descriptor tells the second.
+  link_ = {};
+  openLink();
+}
+
+void Loop::pollLink() {
+  linkPollAtNs_ = kNever;
+  if (!tunOpen_) return;
+  openLink();
+  if (link_) return;
+  const auto up = sys::probeTunUp(tun_.fd());
+  if (up.ok()) {
+    tellLink(up.value, linkMtu_);
+  } else if (up.error == EBADFD) {
+    closeTun();
+  }
+}
+
+void Loop::tellLink(bool up, uint32_t mtu) {
+  if (linkTold_ && up == linkUp_ && mtu == linkMtu_) return;
+  linkTold_ = true;
+  linkUp_ = up;
+  linkMtu_ = mtu;
+  transmitter_.setMtu(mtu);
+  receiver_.setUp(up);
+  outbox_.add({.kind = EventKind::linkChanged, .up = up, .mtu = mtu});
+}
+
+void Loop::closeTun() {
+  tunOpen_ = false;
+  link_ = {};
+  linkPollAtNs_ = kNever;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, tun_.fd(), nullptr);
+  outbox_.add({.kind = EventKind::tunClosed});
+}
+
+// Commands.
+
+void Loop::runCommands() {
+  uint64_t count;
+  [[maybe_unused]] const ssize_t bytes = read(wakeup_.get(), &count, sizeof count);
+  std::vector<Command> taken;
+  {
+    const std::lock_guard lock(mutex_);
+    taken.swap(commands_);
+  }
+  drained_.notify_all();
+  for (const Command& command : taken) command(*this);
+  queue_.flush(nowNs_);
+}
+
+void Loop::post(Command command) {
+  {
+    std::unique_lock lock(mutex_);
+    drained_.wait(lock, [this] { return commands_.size() < kMaxQueuedCommands; });
+    commands_.push_back(std::move(command));
+    if (commands_.size() > 1) return;
+  }
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t bytes = write(wakeup_.get(), &one, sizeof one);
+}
+
+void Loop::call(const Command& command) {
+  std::binary_semaphore done(0);
+  post([&](Loop& loop) {
+    command(loop);
+    done.release();
+  });
+  done.acquire();
+}
+
+void Loop::stop() {
+  post([](Loop& loop) { loop.stopping_.store(true, std::memory_order_release); });
+}
+
+}  // namespace beam::core

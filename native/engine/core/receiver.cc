@@ -1,0 +1,194 @@
+#include "core/receiver.h"
+
+#include <errno.h>
+
+#include "packet/ip.h"
+#include "packet/wire.h"
+
+namespace beam::core {
+
+using packet::ControlGate;
+using packet::kTransportHeaderBytes;
+using packet::kTransportOverheadBytes;
+
+Receiver::Receiver(kernel::Tun& tun, Peers& peers, SendQueue& queue, Transmitter& transmitter,
+                   packet::CipherBackend& cipher, Counters& counters, Outbox& outbox,
+                   uint64_t seed)
+    : tun_(tun),
+      peers_(peers),
+      queue_(queue),
+      transmitter_(transmitter),
+      cipher_(cipher),
+      counters_(counters),
+      outbox_(outbox),
+      gate_(seed) {}
+
+void Receiver::setFeatures(packet::CoalescerFeatures features) {
+  features_ = features;
+  coalescer_.setFeatures(features);
+}
+
+int Receiver::pump(uint8_t family, uint64_t nowNs) {
+  nowNs_ = nowNs;
+  const int outcome = batch_.receive(queue_.sockets().of(family), family);
+  if (outcome < 0) return -outcome;
+  for (const kernel::ReceivedMessage& message : batch_.messages()) {
+    std::span<uint8_t> rest = message.bytes;
+    const size_t segmentBytes = message.segmentBytes == 0 ? rest.size() : message.segmentBytes;
+    if (rest.empty()) counters_.drop(Drop::malformed);
+    while (!rest.empty()) {
+      const size_t bytes = std::min(segmentBytes, rest.size());
+      datagram(rest.first(bytes), message);
+      rest = rest.subspan(bytes);
+    }
+  }
+  openWaiting();
+  coalescer_.flush();
+  queue_.flush(nowNs);
+  return 0;
+}
+
+void Receiver::datagram(std::span<uint8_t> bytes, const kernel::ReceivedMessage& message) {
+  if (bytes.size() < 4 || packet::loadLe32(bytes.data()) != packet::kMessageTransport) {
+    control(bytes, message);
+    return;
+  }
+  if (bytes.size() < kTransportOverheadBytes) {
+    counters_.drop(Drop::malformed);
+    return;
+  }
+  const uint32_t index = packet::loadLe32(&bytes[4]);
+  Session* session = waitingSession_;
+  if (session == nullptr || session->localIndex != index) {
+    openWaiting();
+    session = peers_.session(index);
+    if (session == nullptr) {
+      counters_.drop(Drop::noSession);
+      return;
+    }
+    waitingSession_ = session;
+  }
+  const uint64_t counter = packet::loadLe64(&bytes[8]);
+  if (counter >= session->limits.rejectAfterMessages || session->tooOld(nowNs_)) {
+    counters_.drop(Drop::expired);
+    return;
+  }
+  const std::span<uint8_t> sealed = bytes.subspan(kTransportHeaderBytes);
+  jobs_[waitingCount_] = {sealed.data(), static_cast<uint32_t>(sealed.size()), counter, false};
+  waiting_[waitingCount_] = {&message, bytes};
+  if (++waitingCount_ == kOpenBatch) openWaiting();
+}
+
+/** Handshake messages and whatever else isn't transport. */
+void Receiver::control(std::span<const uint8_t> bytes, const kernel::ReceivedMessage& message) {
+  const uint8_t family = message.path.family;
+  const uint32_t queued = outbox_.queuedControl();
+  const auto verdict =
+      gate_.check(bytes, family, packet::addressBits(message.path.remote.data(), family), nowNs_,
+                  queued > kMaxQueuedControl / 2);
+  switch (verdict) {
+    case ControlGate::Verdict::malformed:
+      counters_.drop(Drop::malformed);
+      return;
+    case ControlGate::Verdict::forged:
+      counters_.drop(Drop::forged);
+      return;
+    case ControlGate::Verdict::overflow:
+      counters_.drop(Drop::controlOverflow);
+      return;
+    case ControlGate::Verdict::pass:
+      break;
+  }
+  if (queued >= kMaxQueuedControl) {
+    counters_.drop(Drop::controlOverflow);
+    return;
+  }
+  Event event{.kind = EventKind::controlReceived, .path = message.path};
+  event.bytes = static_cast<uint32_t>(bytes.size());
+  std::memcpy(event.datagram.data(), bytes.data(), bytes.size());
+  outbox_.add(std::move(event));
+}
+
+void Receiver::openWaiting() {
+  if (waitingCount_ > 0) {
+    Session& session = *waitingSession_;
+    cipher_.open(session.suite, session.receiveState, {jobs_.data(), waitingCount_});
+    for (uint32_t i = 0; i < waitingCount_; i++) {
+      if (!jobs_[i].opened) {
+        counters_.drop(Drop::forged);
+      } else if (!session.window.accept(jobs_[i].counter)) {
+        counters_.drop(Drop::replayed);
+      } else {
+        opened(session, waiting_[i], jobs_[i].counter);
+      }
+    }
+  }
+  waitingCount_ = 0;
+  waitingSession_ = nullptr;
+}
+
+void Receiver::opened(Session& session, const Waiting& waiting, uint64_t) {
+  Peer& peer = *session.peer;
+  const std::span<uint8_t> datagram = waiting.datagram;
+  peer.receivedBytes += datagram.size();
+  if (!(peer.path == waiting.message->path)) {
+    peer.path = waiting.message->path;
+    peer.noSegmentUntilNs = 0;
+    outbox_.add({.kind = EventKind::roamed, .peer = peer.ref, .path = peer.path});
+  }
+  peers_.note(peer, Activity::authenticatedReceived, nowNs_);
+  if (&session == peer.keys.next()) {
+    peers_.confirm(peer);
+    transmitter_.sendStaged(peer, nowNs_);
+  }
+  if (session.rekeyDueOnReceive(nowNs_)) peers_.needKeys(peer, nowNs_);
+  if (datagram.size() == kTransportOverheadBytes) return;
+  peers_.note(peer, Activity::dataReceived, nowNs_);
+  deliver(peer,
+          datagram.subspan(kTransportHeaderBytes, datagram.size() - kTransportOverheadBytes),
+          waiting.message->trafficClass);
+}
+
+void Receiver::deliver(Peer& peer, std::span<uint8_t> packet, uint8_t outerTrafficClass) {
+  const auto ip = packet::parseIp(packet);
+  if (!ip) {
+    counters_.drop(Drop::malformed);
+    return;
+  }
+  const uint32_t owner =
+      peers_.allowedIps().lookup(ip->version, packet::sourceOf(packet, ip->version));
+  if (owner != peer.ref.slot) {
+    counters_.drop(Drop::wrongSource);
+    return;
+  }
+  packet = packet.first(ip->totalBytes);
+  packet::decapsulateEcn(packet, *ip, outerTrafficClass);
+  coalescer_.add(packet, *ip);
+}
+
+void Receiver::write(std::span<const iovec> parts, uint32_t packets) {
+  const int error = -tun_.write(parts);
+  if (error == 0) return;
+  counters_.drop(Drop::tunWriteFailed, packets);
+  const uint8_t gsoType = static_cast<const uint8_t*>(parts[0].iov_base)[1];
+  // EIO also says that the interface is down.
+  if (gsoType != packet::kGsoNone && up_ && (error == EIO || error == EINVAL)) {
+    offloadFailed(gsoType);
+  }
+}
+
+void Receiver::offloadFailed(uint8_t gsoType) {
+  packet::CoalescerFeatures features = features_;
+  const bool udp = gsoType == packet::kGsoUdpL4;
+  if (udp) {
+    features.udp4 = features.udp6 = false;
+  } else {
+    features.tcp4 = features.tcp6 = false;
+  }
+  setFeatures(features);
+  outbox_.add({.kind = EventKind::notice,
+               .text = udp ? "the TUN refused a joined UDP packet: coalescing of UDP switched off"
+                           : "the TUN refused a joined TCP packet: coalescing of TCP switched off"});
+}
+
+}  // namespace beam::core

@@ -1,0 +1,82 @@
+// Datagrams on their way out: sealed into one arena, joined into runs for UDP_SEGMENT, sent in
+// batches. What the socket doesn't take now stays and holds the TUN back.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/counters.h"
+#include "core/peers.h"
+#include "sys/udp.h"
+
+namespace beam::core {
+
+class SendQueue {
+ public:
+  /** Chosen: some eight full super-packets; stays in a core's second cache. */
+  static constexpr size_t kArenaBytes = 768 << 10;
+  static constexpr size_t kRuns = 4096;
+
+  SendQueue(Peers& peers, Counters& counters, Outbox& outbox);
+
+  void setSockets(kernel::UdpPair sockets) { sockets_ = std::move(sockets); }
+  const kernel::UdpPair& sockets() const { return sockets_; }
+  /** Turns UDP_SEGMENT off whatever the sockets say. */
+  void allowSegment(bool allowed) { allowSegment_ = allowed; }
+  /** UDP_SEGMENT is in use. */
+  bool segmenting() const { return allowSegment_ && (sockets_.v4.segment || sockets_.v6.segment); }
+
+  /** Room for that many bytes in that many datagrams; null if there isn't. */
+  uint8_t* reserve(size_t bytes, size_t datagrams);
+  /** Appends a datagram that was written at the front of what `reserve` gave. */
+  void append(const Peer& peer, uint8_t trafficClass, std::span<const uint8_t> datagram,
+              uint64_t nowNs);
+  /** The same, to a path that need not be a peer's. */
+  void appendTo(const packet::PathRecord& path, PeerRef peer, uint8_t trafficClass,
+                std::span<const uint8_t> datagram, bool joinable);
+  void flush(uint64_t nowNs);
+
+  /** The socket of that family has no room: wait until it is writable. */
+  bool blocked(uint8_t family) const { return blocked_[family == 4 ? 0 : 1]; }
+  void unblock(uint8_t family) { blocked_[family == 4 ? 0 : 1] = false; }
+  bool anyBlocked() const { return blocked_[0] || blocked_[1]; }
+  bool empty() const { return head_ == runs_.size(); }
+
+ private:
+  struct Run {
+    packet::PathRecord path;
+    PeerRef peer;
+    const uint8_t* start;
+    uint32_t bytes;
+    uint32_t segmentBytes;
+    uint32_t segments;
+    uint8_t trafficClass;
+    /** No more may join: the last segment was a shorter one, or joining isn't wanted. */
+    bool closed;
+    /** Send the segments one by one. */
+    bool split;
+  };
+
+  bool joins(const Run& run, const packet::PathRecord& path, PeerRef peer, uint8_t trafficClass,
+             std::span<const uint8_t> datagram) const;
+  uint32_t gather(uint8_t family);
+  void sent(uint32_t messages);
+  /** True if the run is to be tried again. */
+  bool failed(Run& run, int error, uint64_t nowNs);
+  void dropRun(Run& run, int error);
+
+  Peers& peers_;
+  Counters& counters_;
+  Outbox& outbox_;
+  kernel::UdpPair sockets_;
+  kernel::SendBatch batch_;
+  std::vector<kernel::OutgoingMessage> outgoing_;
+  std::vector<uint8_t> arena_;
+  size_t used_ = 0;
+  std::vector<Run> runs_;
+  size_t head_ = 0;
+  bool allowSegment_ = true;
+  bool blocked_[2] = {false, false};
+};
+
+}  // namespace beam::core

@@ -1,0 +1,92 @@
+// One session: keys, counters, limits, replay window; and one peer, with its keyring, path, staged
+// packets and what is to be reported about it. Both belong to the engine's thread.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "core/outbox.h"
+#include "packet/aead.h"
+#include "packet/keyring.h"
+#include "packet/path.h"
+#include "packet/replayWindow.h"
+
+namespace beam::core {
+
+inline constexpr uint64_t kNever = UINT64_MAX;
+
+struct SessionLimits {
+  uint64_t rekeyAfterMessages;
+  uint64_t rejectAfterMessages;
+  /** kNever where the session isn't renewed by age. */
+  uint64_t rekeyAfterNs;
+  uint64_t rekeyOnReceiveAfterNs;
+  uint64_t rejectAfterNs;
+};
+
+struct Peer;
+
+struct Session {
+  Peer* peer;
+  uint32_t localIndex;
+  uint32_t remoteIndex;
+  packet::Suite suite;
+  bool initiator;
+  uint64_t createdNs;
+  SessionLimits limits;
+  // In locked memory, owned by the key store.
+  uint8_t* sendState = nullptr;
+  uint8_t* receiveState = nullptr;
+  uint64_t sendCounter = 0;
+  bool maySend = true;
+  bool askedOnReceive = false;
+  packet::ReplayWindow window{};
+
+  uint64_t ageNs(uint64_t nowNs) const { return nowNs > createdNs ? nowNs - createdNs : 0; }
+  bool tooOld(uint64_t nowNs) const { return ageNs(nowNs) >= limits.rejectAfterNs; }
+
+  /** True if `packets` may be sealed now; once false for age or count, it stays false. */
+  bool canSend(uint64_t nowNs, uint32_t packets) {
+    if (maySend && (tooOld(nowNs) || limits.rejectAfterMessages - sendCounter < packets)) {
+      maySend = false;
+    }
+    return maySend;
+  }
+
+  bool rekeyDueOnSend(uint64_t nowNs) const {
+    if (!maySend) return false;
+    return sendCounter > limits.rekeyAfterMessages || ageNs(nowNs) >= limits.rekeyAfterNs;
+  }
+
+  /** True once. */
+  bool rekeyDueOnReceive(uint64_t nowNs) {
+    if (!maySend || askedOnReceive || ageNs(nowNs) < limits.rekeyOnReceiveAfterNs) return false;
+    askedOnReceive = true;
+    return true;
+  }
+};
+
+enum class Activity : uint8_t {
+  dataSent,
+  authenticatedSent,
+  dataReceived,
+  authenticatedReceived,
+};
+
+struct Peer {
+  PeerRef ref;
+  packet::PathRecord path{};
+  packet::Keyring<Session> keys;
+  /** Padded packets that wait for keys, oldest first. */
+  std::deque<std::vector<uint8_t>> staged;
+  uint64_t receivedBytes = 0;
+  uint64_t sentBytes = 0;
+  std::array<uint64_t, 4> activityNs{};
+  bool reportPending = false;
+  /** 0: not yet. */
+  uint64_t keysNeededAtNs = 0;
+  /** The path refuses UDP_SEGMENT (its MTU is below a segment) until then. */
+  uint64_t noSegmentUntilNs = 0;
+};
+
+}  // namespace beam::core
