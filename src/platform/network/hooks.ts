@@ -10,7 +10,12 @@ export interface Hook {
   /** As a shell reads it, `%i` replaced. */
   readonly command: string;
   readonly interfaceName: string;
+  /** Which of the name's commands it is, `1 of 2`: the command itself may hold a secret. */
+  readonly position: string;
 }
+
+/** Beam's own standard output and error, a descriptor for both, or nowhere. */
+export type HookOutput = 'inherit' | number | 'ignore';
 
 /** Beam's own variables that a hook gets too. */
 const INHERITED = [
@@ -26,10 +31,10 @@ const INHERITED = [
 ];
 
 /** Resolves when the shell has ended with 0. Throws OperatorError E_HOOK otherwise. */
-export async function runHook(hook: Hook): Promise<void> {
+export async function runHook(hook: Hook, output: HookOutput): Promise<void> {
   const shell = findExecutable('bash') ?? '/bin/sh';
   const child = spawn(shell, ['-c', hook.command], {
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', output, output],
     env: hookEnvironment(hook, process.env),
   });
   // 'exit', not 'close': what the command leaves in the background may keep the output open.
@@ -40,9 +45,9 @@ export async function runHook(hook: Hook): Promise<void> {
   if (found === null) return;
   throw new OperatorError({
     code: 'E_HOOK',
-    place: `${hook.interfaceName} ${hook.name}`,
+    place: `${hook.interfaceName} ${hook.name} ${hook.position}`,
     expected: 'the command to end with status 0',
-    found: `${found}: ${hook.command}`,
+    found,
     remedy:
       'mend the command in the configuration file, or add "|| true" if its failure does not matter',
   });

@@ -161,10 +161,13 @@ export class IpTool {
   }
 }
 
-export const routeArguments = (
+export function routeArguments(
   verb: 'add' | 'delete',
   route: { readonly prefix: string; readonly table: string; readonly device: string },
-): string[] => ['route', verb, route.prefix, 'dev', route.device, 'table', route.table];
+): string[] {
+  const table = route.table === MAIN_TABLE ? [] : ['table', route.table];
+  return ['route', verb, route.prefix, 'dev', route.device, ...table];
+}
 
 export function ruleArguments(verb: 'add' | 'delete', rule: OwnRule): string[] {
   const head = ['rule', verb, 'priority', String(rule.priority)];

@@ -122,7 +122,10 @@ function addressItems(settings: NetworkSettings, families: readonly IpFamily[]):
       family: entry.address.family,
       address: addressText(entry),
     }));
-  return [...new Map(items.map((item) => [item.address, item])).values()];
+  // Linux keeps an IPv6 address once on an interface, whatever its length: the last one counts.
+  const place = (item: AddressItem): string =>
+    item.family === 4 ? item.address : item.address.slice(0, item.address.indexOf('/'));
+  return [...new Map(items.map((item) => [place(item), item])).values()];
 }
 
 /** Each once, the longest first, otherwise in the order given. */

@@ -46,7 +46,7 @@ function ruleApplies(rule: Rule, packet: OutgoingPacket): boolean | 'unknown' {
     // What this machine sends itself counts as coming in by the loopback interface.
     (rule.inputInterface === null || rule.inputInterface === 'lo');
   // A further selector can only narrow what the known ones let through.
-  if (rule.other && selected !== rule.negated) return 'unknown';
+  if (rule.other && selected) return 'unknown';
   return selected !== rule.negated;
 }
 
