@@ -1,7 +1,7 @@
 // Who sits at the far end: SSH_CONNECTION and /proc/net/tcp. SPEC.md 8.7.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createConnection, createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import test from 'ava';
 import {
   findCallerSession,
@@ -76,7 +76,7 @@ test('a connection that an ancestor named like an SSH server holds is the sessio
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const accepted = once(server, 'connection') as Promise<[Socket]>;
-  const client = createConnection({ port, host: '127.0.0.1' });
+  const client = spawn('bash', ['-c', `exec 3<>/dev/tcp/127.0.0.1/${port}; read -r <&3`]);
   const [socket] = await accepted;
   const before = process.title;
   try {
@@ -91,7 +91,7 @@ test('a connection that an ancestor named like an SSH server holds is the sessio
     child.kill();
   } finally {
     process.title = before;
-    client.destroy();
+    client.kill();
     socket.destroy();
     server.close();
   }
