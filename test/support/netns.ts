@@ -215,7 +215,9 @@ export class Namespace {
         ${rule}
       }
     }`);
-    return async () => void (await this.run('nft', 'delete', 'table', 'inet', table));
+    return async () => {
+      await this.run('nft', 'delete', 'table', 'inet', table);
+    };
   }
   #rules = 0;
 

@@ -46,8 +46,8 @@ export interface TunnelPairOptions {
   /** Where a sends to; b's own address by default. */
   readonly endpointOfB?: string;
   readonly persistentKeepaliveOfA?: number;
-  /** Which addresses the interfaces get; both families by default. */
-  readonly addresses?: 'both' | 'ipv4';
+  /** Which addresses the interfaces get, both families by default; with none they stay down. */
+  readonly addresses?: 'both' | 'ipv4' | 'none';
 }
 
 export interface TunnelPair {
@@ -94,6 +94,7 @@ export async function tunnelPair(
       },
     ],
   });
+  if (options.addresses === 'none') return { a, b };
   const six = (address: string): string[] =>
     options.addresses === 'ipv4' ? [] : [`${address}/64`];
   await a.up([`${INNER.a[4]}/24`, ...six(INNER.a[6])], mtu);
