@@ -32,7 +32,7 @@ export class Configurator {
         if (!kept.has(toHex(peer.publicKey))) effects.push(...this.#removePeer(peer));
       }
     }
-    if (change.privateKey !== undefined) effects.push(...this.#setKey(change.privateKey, now));
+    if (change.privateKey !== undefined) this.#setKey(change.privateKey, now, effects);
     for (const peerChange of change.peers) {
       effects.push(...this.#changePeer(peerChange, kept, now));
     }
@@ -63,24 +63,23 @@ export class Configurator {
     });
   }
 
-  #setKey(privateKey: Secret | null, now: Moment): DeviceEffect[] {
+  #setKey(privateKey: Secret | null, now: Moment, effects: DeviceEffect[]): void {
     const { identity: before, gate } = this.#state;
     const next = privateKey === null ? null : createStaticIdentity(privateKey.expose());
     if (next !== null && before !== null) {
       if (equalConstantTime(next.publicKey, before.publicKey)) {
         next.destroy();
-        return [];
+        return;
       }
-    } else if (next === before) return [];
+    } else if (next === before) return;
     const self = next === null ? null : this.#state.peerByKey(next.publicKey);
-    const effects = self === null ? [] : this.#removePeer(self);
+    if (self !== null) effects.push(...this.#removePeer(self));
     this.#state.identity = next;
     before?.destroy();
     const publicKey = next?.publicKey ?? null;
     gate.identityChanged(publicKey);
     effects.push({ kind: 'setLocalPublicKey', publicKey });
     for (const peer of this.#state.peers) effects.push(...this.#identityChanged(peer, now));
-    return effects;
   }
 
   #identityChanged(peer: Peer, now: Moment): DeviceEffect[] {
