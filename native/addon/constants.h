@@ -6,7 +6,7 @@
 namespace beam::addon {
 
 /** Raised whenever a function's arguments or meaning change. */
-inline constexpr std::uint32_t kIoAbi = 1;
+inline constexpr std::uint32_t kIoAbi = 2;
 /** Packets a turn of the loop reads from a TUN before UDP has its turn. */
 inline constexpr std::uint32_t kTunBatchPackets = 64;
 /** Set in udpSend's answer, above any errno. */

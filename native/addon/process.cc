@@ -35,6 +35,14 @@ napi_value unlockMemory(napi_env env, napi_callback_info info) noexcept {
   return makeOutcome(env, sys::unlockMemory(*bytes));
 }
 
+napi_value sendUnixDatagram(napi_env env, napi_callback_info info) noexcept {
+  const Arguments arguments(env, info);
+  const auto path = arguments.bytes(0);
+  const auto text = arguments.bytes(1);
+  if (!path || !text) return throwType(env, "sendUnixDatagram(path: Uint8Array, text: Uint8Array)");
+  return makeOutcome(env, sys::sendUnixDatagram(*path, *text));
+}
+
 }  // namespace
 
 void defineProcess(napi_env env, napi_value exports) noexcept {
@@ -45,6 +53,7 @@ void defineProcess(napi_env env, napi_value exports) noexcept {
       {"denyCoreFiles", denyCoreFiles},
       {"lockMemory", lockMemory},
       {"unlockMemory", unlockMemory},
+      {"sendUnixDatagram", sendUnixDatagram},
   };
   defineFunctions(env, exports, kFunctions);
 }

@@ -36,7 +36,7 @@ class Tun final : public Device {
 
   /** False if the loop refuses the descriptor. */
   [[nodiscard]] bool start() noexcept {
-    watchLink(true);
+    (void)watchLink(true);
     poll_ = Poll::start(*this, parts_.fd.get(), [](Device& self) {
       static_cast<Tun&>(self).readPackets();
     });
@@ -44,24 +44,20 @@ class Tun final : public Device {
   }
 
   [[nodiscard]] int fd() const noexcept { return parts_.fd.get(); }
-  [[nodiscard]] bool isWatched() const noexcept { return static_cast<bool>(watch_); }
+  [[nodiscard]] bool isWatched() const noexcept { return watch_.fd() >= 0; }
 
+  /** The state now; where changes aren't told, the interface is looked for again. */
   [[nodiscard]] sys::Result<sys::LinkState> linkState() noexcept {
-    if (!watch_) watchLink(false);
-    if (watch_) {
-      const auto state = watch_.state();
-      if (state.ok()) last_ = state.value;
-      return state;
+    if (isWatched()) {
+      if (const int error = watch_.refresh(client_)) return sys::failed<sys::LinkState>(error);
+      return {watch_.state()};
     }
-    const auto up = sys::probeTunUp(parts_.fd.get());
-    if (!up.ok()) return sys::failed<sys::LinkState>(up.error);
-    last_.up = up.value;
+    if (!watchLink(false)) {
+      const auto identity = sys::identifyTun(parts_.fd.get());
+      if (!identity.ok()) return sys::failed<sys::LinkState>(identity.error);
+      last_.up = sys::isTunUp(parts_.fd.get());
+    }
     return {last_};
-  }
-
-  [[nodiscard]] int setMtu(std::uint32_t mtu) noexcept {
-    if (!watch_) watchLink(false);
-    return watch_ ? watch_.setMtu(mtu) : ENODEV;
   }
 
  private:
@@ -95,24 +91,27 @@ class Tun final : public Device {
   }
 
   void readLink() noexcept {
-    const auto changes = watch_.read();
+    const auto changes = watch_.read(client_);
     for (std::size_t i = 0; i < changes.count && !isClosed(); i++) tellLink(changes.states[i]);
     if (!changes.left || isClosed()) return;
     unwatchLink();
     if (!sys::identifyTun(parts_.fd.get()).ok()) return tellClosed();
     // Moved to another namespace: it arrives there down.
-    watchLink(false);
     const auto state = linkState();
     tellLink(state.ok() ? state.value : last_);
   }
 
-  void watchLink(bool assumeHere) noexcept {
-    auto watch = sys::LinkWatch::open(parts_.fd.get(), assumeHere);
-    if (!watch.ok()) return;
+  /** False if nothing could be learned by netlink; true, perhaps without being told of changes. */
+  bool watchLink(bool assumeHere) noexcept {
+    auto watch = sys::LinkWatch::open(client_, parts_.fd.get(), assumeHere);
+    if (!watch.ok()) return false;
+    last_ = watch.value.state();
+    if (watch.value.fd() < 0) return true;
     linkPoll_ = Poll::start(*this, watch.value.fd(), [](Device& self) {
       static_cast<Tun&>(self).readLink();
     });
     if (linkPoll_ != nullptr) watch_ = std::move(watch.value);
+    return true;
   }
 
   void unwatchLink() noexcept {
@@ -136,6 +135,7 @@ class Tun final : public Device {
 
   TunParts parts_;
   Poll* poll_ = nullptr;
+  sys::NetlinkClient client_;
   sys::LinkWatch watch_;
   Poll* linkPoll_ = nullptr;
   sys::LinkState last_;
@@ -217,7 +217,7 @@ napi_value tunSetMtu(napi_env env, napi_callback_info info) noexcept {
   auto* const tun = deviceAt<Tun>(arguments, 0);
   const auto mtu = arguments.uint32(1);
   if (tun == nullptr || !mtu) return throwType(env, "tunSetMtu(tun, mtu: number)");
-  return makeOutcome(env, tun->isClosed() ? EBADF : tun->setMtu(*mtu));
+  return makeOutcome(env, sys::setLinkMtu(tun->fd(), *mtu));
 }
 
 napi_value tunClose(napi_env env, napi_callback_info info) noexcept {

@@ -1,4 +1,7 @@
 // Follows the link state and MTU of a TUN's interface by netlink, in whatever namespace it is.
+//
+// The socket stays in our own namespace and listens across: one that lived in the other would keep
+// that alive, and the interface with it.
 #pragma once
 
 #include <array>
@@ -6,6 +9,7 @@
 #include <cstdint>
 
 #include "fd.h"
+#include "netlinkSocket.h"
 
 namespace beam::sys {
 
@@ -20,7 +24,7 @@ struct LinkState {
 struct LinkChanges {
   std::array<LinkState, 16> states{};
   std::size_t count = 0;
-  /** The interface left this namespace: open a new watch, or it is gone. */
+  /** The interface left the namespace: open a new watch, or it is gone. */
   bool left = false;
 };
 
@@ -29,26 +33,37 @@ class LinkWatch {
   LinkWatch() noexcept = default;
 
   /**
-   * Subscribes to RTMGRP_LINK where the interface is now. Where the kernel doesn't say where that
-   * is, `assumeHere` takes our own namespace; otherwise the error of asking is returned.
+   * Finds the interface where it is now and listens for its changes. Where the kernel doesn't say
+   * where that is, `assumeHere` takes our own namespace; otherwise the error of asking is returned.
    */
-  [[nodiscard]] static Result<LinkWatch> open(int tunFd, bool assumeHere) noexcept;
+  [[nodiscard]] static Result<LinkWatch> open(NetlinkClient& client, int tunFd,
+                                              bool assumeHere) noexcept;
 
-  explicit operator bool() const noexcept { return static_cast<bool>(socket_); }
+  /**
+   * The listening socket; below zero if changes can't be heard (another namespace, and no
+   * CAP_NET_BROADCAST).
+   */
   [[nodiscard]] int fd() const noexcept { return socket_.get(); }
 
+  /** As of the last question or change. */
+  [[nodiscard]] LinkState state() const noexcept { return state_; }
+
   /** Asks the kernel now. ENODEV if the interface has left. */
-  [[nodiscard]] Result<LinkState> state() const noexcept;
+  [[nodiscard]] int refresh(NetlinkClient& client) noexcept;
 
   /** Reads what waits; to be called when `fd` is readable, again if it still is. */
-  [[nodiscard]] LinkChanges read() noexcept;
-
-  /** 0 or an errno. */
-  [[nodiscard]] int setMtu(std::uint32_t mtu) const noexcept;
+  [[nodiscard]] LinkChanges read(NetlinkClient& client) noexcept;
 
  private:
+  void take(const NetlinkMessage& message, LinkChanges& changes) noexcept;
+
   UniqueFd socket_;
+  int namespaceId_ = -1;
   int index_ = 0;
+  LinkState state_;
 };
+
+/** 0 or an errno; EPERM in another namespace without CAP_SYS_ADMIN. */
+[[nodiscard]] int setLinkMtu(int tunFd, std::uint32_t mtu) noexcept;
 
 }  // namespace beam::sys

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/net_namespace.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -29,6 +30,36 @@ bool isCurrentNamespace(int namespaceFd) noexcept {
   struct stat theirs = {};
   if (!own || ::fstat(own.get(), &ours) != 0 || ::fstat(namespaceFd, &theirs) != 0) return false;
   return ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}
+
+namespace {
+
+NetlinkRequest aboutNamespace(std::uint16_t type, int namespaceFd) noexcept {
+  NetlinkRequest request(type, rtgenmsg{AF_UNSPEC});
+  request.attribute(NETNSA_FD, namespaceFd);
+  return request;
+}
+
+Result<int> askNamespaceId(NetlinkClient& client, int namespaceFd) noexcept {
+  NetlinkRequest request = aboutNamespace(RTM_GETNSID, namespaceFd);
+  const auto answer = client.ask(request);
+  if (!answer.ok()) return failed<int>(answer.error);
+  const auto value = findAttribute(answer.value.payload, sizeof(rtgenmsg), NETNSA_NSID);
+  const auto id = value ? readValue<int>(*value) : std::nullopt;
+  return id && *id >= 0 ? Result<int>{*id} : failed<int>(ENOENT);
+}
+
+}  // namespace
+
+Result<int> namespaceId(NetlinkClient& client, int namespaceFd) noexcept {
+  auto id = askNamespaceId(client, namespaceFd);
+  if (id.error != ENOENT) return id;
+  NetlinkRequest request = aboutNamespace(RTM_NEWNSID, namespaceFd);
+  request.attribute(NETNSA_NSID, int{NETNSA_NSID_NOT_ASSIGNED});
+  request.acknowledge();
+  const auto given = client.ask(request);
+  if (!given.ok()) return failed<int>(given.error);
+  return askNamespaceId(client, namespaceFd);
 }
 
 namespace {

@@ -3,9 +3,15 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <ctime>
+
+#include "fd.h"
 
 namespace beam::sys {
 
@@ -44,6 +50,20 @@ int lockMemory(std::span<const std::uint8_t> bytes) noexcept {
 
 int unlockMemory(std::span<const std::uint8_t> bytes) noexcept {
   return orErrno(::munlock(bytes.data(), bytes.size()));
+}
+
+int sendUnixDatagram(std::span<const std::uint8_t> path,
+                     std::span<const std::uint8_t> text) noexcept {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) return ENAMETOOLONG;
+  std::copy(path.begin(), path.end(), address.sun_path);
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) return errno;
+  const auto bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+  const auto sent = ::sendto(socket.get(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+                             reinterpret_cast<const sockaddr*>(&address), bytes);
+  return sent < 0 ? errno : 0;
 }
 
 }  // namespace beam::sys

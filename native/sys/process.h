@@ -19,4 +19,11 @@ namespace beam::sys {
 [[nodiscard]] int lockMemory(std::span<const std::uint8_t> bytes) noexcept;
 [[nodiscard]] int unlockMemory(std::span<const std::uint8_t> bytes) noexcept;
 
+/**
+ * Sends one datagram to a Unix socket, without waiting. A path that begins with NUL is in the abstract
+ * namespace. Returns 0 or an errno (ENAMETOOLONG past 107 bytes).
+ */
+[[nodiscard]] int sendUnixDatagram(std::span<const std::uint8_t> path,
+                                   std::span<const std::uint8_t> text) noexcept;
+
 }  // namespace beam::sys

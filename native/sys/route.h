@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 
-#include "fd.h"
+#include "netlinkSocket.h"
 
 namespace beam::sys {
 
@@ -17,17 +17,10 @@ struct Flow4 {
   std::uint32_t mark = 0;
 };
 
-class RouteProbe {
- public:
-  /**
-   * The index of the interface that the flow would leave by. EINVAL if the source isn't a local
-   * address; ENETUNREACH and the like if there is no route.
-   */
-  [[nodiscard]] Result<int> interfaceFor(const Flow4& flow) noexcept;
-
- private:
-  UniqueFd socket_;
-  std::uint32_t sequence_ = 0;
-};
+/**
+ * The index of the interface that the flow would leave by. EINVAL if the source isn't a local
+ * address; ENETUNREACH and the like if there is no route.
+ */
+[[nodiscard]] Result<int> interfaceFor(NetlinkClient& client, const Flow4& flow) noexcept;
 
 }  // namespace beam::sys

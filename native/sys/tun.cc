@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 
 #include <algorithm>
@@ -11,8 +12,14 @@ namespace beam::sys {
 
 namespace {
 
-constexpr unsigned kWantedFlags = IFF_TUN | IFF_NO_PI;
-constexpr unsigned kCheckedFlags = IFF_TUN | IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+/**
+ * A packet of one byte: too short for whoever wants a packet-information header first. The system
+ * drops it as truncated.
+ */
+bool takesBarePackets(int fd) noexcept {
+  constexpr std::array<std::uint8_t, 1> kStub = {0x40};
+  return writeTun(fd, kStub) != EINVAL;
+}
 
 }  // namespace
 
@@ -20,7 +27,7 @@ Result<UniqueFd> createTun(std::string_view name) noexcept {
   ifreq request = {};
   if (name.size() >= sizeof request.ifr_name) return failed<UniqueFd>(ENAMETOOLONG);
   std::copy(name.begin(), name.end(), request.ifr_name);
-  request.ifr_flags = static_cast<short>(kWantedFlags);
+  request.ifr_flags = IFF_TUN | IFF_NO_PI;
   UniqueFd fd(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!fd) return failed<UniqueFd>(errno);
   if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) return failed<UniqueFd>(errno);
@@ -30,7 +37,8 @@ Result<UniqueFd> createTun(std::string_view name) noexcept {
 Result<UniqueFd> adoptTun(int fd) noexcept {
   const auto identity = identifyTun(fd);
   if (!identity.ok()) return failed<UniqueFd>(identity.error);
-  if ((identity.value.flags & kCheckedFlags) != kWantedFlags) return failed<UniqueFd>(EPROTO);
+  const unsigned flags = identity.value.flags & (IFF_TUN | IFF_TAP | IFF_VNET_HDR);
+  if (flags != IFF_TUN || !takesBarePackets(fd)) return failed<UniqueFd>(EPROTO);
   const int status = ::fcntl(fd, F_GETFL);
   if (status < 0 || ::fcntl(fd, F_SETFL, status | O_NONBLOCK) != 0 ||
       ::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
@@ -64,11 +72,9 @@ int writeTun(int fd, std::span<const std::uint8_t> packet) noexcept {
   }
 }
 
-Result<bool> probeTunUp(int fd) noexcept {
-  const int error = writeTun(fd, {});
-  if (error == 0 || error == EINVAL) return {true};
-  if (error == EIO) return {false};
-  return failed<bool>(error);
+bool isTunUp(int fd) noexcept {
+  pollfd question = {fd, POLLOUT, 0};
+  return ::poll(&question, 1, 0) == 1 && (question.revents & POLLOUT) != 0;
 }
 
 }  // namespace beam::sys

@@ -23,14 +23,15 @@ inline constexpr std::size_t kTunPacketBytes = 65'535;
 [[nodiscard]] Result<UniqueFd> createTun(std::string_view name) noexcept;
 
 /**
- * Takes a descriptor over and makes it non-blocking. EPROTO if its flags aren't ours, ENOTTY or
- * EBADFD if it isn't a TUN with an interface; the descriptor then stays the caller's.
+ * Takes a descriptor over and makes it non-blocking. EPROTO if it frames packets in another way,
+ * ENOTTY or EBADFD if it isn't a TUN with an interface; the descriptor then stays the caller's.
  */
 [[nodiscard]] Result<UniqueFd> adoptTun(int fd) noexcept;
 
 struct TunIdentity {
   /** The name now: an interface may be renamed. Ends in a zero byte. */
   std::array<char, IFNAMSIZ> name{};
+  /** IFF_NO_PI can't be told from them: 0x1000 also says that no filter is set. */
   unsigned flags = 0;
 };
 
@@ -44,9 +45,9 @@ struct TunIdentity {
 [[nodiscard]] int writeTun(int fd, std::span<const std::uint8_t> packet) noexcept;
 
 /**
- * Whether the interface is up, wherever it is, by a write of nothing: EINVAL if up, EIO if down.
- * Counts as a receive drop of the interface, so it is only for when netlink can't be had.
+ * Whether the interface is up, in whatever namespace it is: only then does the descriptor take
+ * packets (Linux 5.2; before it this says up).
  */
-[[nodiscard]] Result<bool> probeTunUp(int fd) noexcept;
+[[nodiscard]] bool isTunUp(int fd) noexcept;
 
 }  // namespace beam::sys

@@ -264,7 +264,7 @@ bool UdpSocket::fitsRoutes(PathRecord& path) noexcept {
   flow.destinationPort = path.port;
   flow.sourcePort = port_;
   flow.mark = mark_;
-  const auto out = routes_.interfaceFor(flow);
+  const auto out = interfaceFor(routes_, flow);
   if (out.error == EINVAL) return false;
   if (out.ok() && out.value != static_cast<int>(path.interfaceIndex)) return false;
   // No route, or no answer: sending finds out.

@@ -112,7 +112,7 @@ class UdpSocket {
   Family family_;
   std::uint16_t port_;
   std::uint32_t mark_;
-  RouteProbe routes_;
+  NetlinkClient routes_;
   PathRecord lastPath_;
   std::array<mmsghdr, kUdpBatchDatagrams> headers_{};
   std::array<iovec, kUdpBatchDatagrams> vectors_{};

@@ -2,12 +2,13 @@
 // SPEC.md 9.2.
 import { OperatorError, type OperatorErrorDetails } from '../base/errors.js';
 import { ENGINE_CHOICES, type EngineChoice } from '../config/tunnelConfig.js';
+import { loadIoAddon } from '../platform/addon.js';
 import { startControlServer, type ControlServer } from '../platform/controlServer.js';
 import { stderrIsJournal } from '../platform/daemonize.js';
 import { readinessFromEnvironment, type Readiness } from '../platform/daemonizeReadiness.js';
 import { createLogger, parseLogLevel } from '../platform/logger.js';
 import { hardenProcess } from '../platform/memory.js';
-import { serviceManager, type ServiceManager } from '../platform/systemd.js';
+import { serviceManager, type SendUnixDatagram, type ServiceManager } from '../platform/systemd.js';
 import type { ControlAnswer, ControlRequest } from '../ports/control.js';
 import type { Logger, LogLevel } from '../ports/log.js';
 
@@ -53,7 +54,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const ending = new Ending();
   try {
     const logger = daemonLogger(options);
-    const manager = serviceManager(env, null);
+    const manager = serviceManager(env, unixDatagramSender());
     const engine = engineFromEnvironment(env);
     harden(logger);
     const context = { logger, readiness, manager, engine, end: ending.end };
@@ -83,7 +84,9 @@ async function serve(service: Service, serving: Serving): Promise<number> {
       interfaceName,
       handle: (request) => {
         const answer = answerControl(request, service, serving);
-        const settled: Promise<unknown> = answer.then(noop, noop).then(() => answersOpen.delete(settled));
+        const settled: Promise<unknown> = answer
+          .then(noop, noop)
+          .then(() => answersOpen.delete(settled));
         answersOpen.add(settled);
         return answer;
       },
@@ -180,6 +183,12 @@ function engineFromEnvironment(env: NodeJS.ProcessEnv): EngineChoice | null {
     found: JSON.stringify(text),
     remedy: 'unset BEAM_ENGINE to let Beam choose',
   });
+}
+
+function unixDatagramSender(): SendUnixDatagram | null {
+  const { addon } = loadIoAddon();
+  if (addon === null) return null;
+  return (path, text) => addon.sendUnixDatagram(Buffer.from(path), Buffer.from(text));
 }
 
 function harden(logger: Logger): void {

@@ -27,6 +27,9 @@ export interface IoAddon {
   lockMemory(bytes: Uint8Array): number;
   unlockMemory(bytes: Uint8Array): number;
 
+  /** One datagram to a Unix socket; a path that begins with NUL is in the abstract namespace. */
+  sendUnixDatagram(path: Uint8Array, text: Uint8Array): number;
+
   /**
    * Creates or attaches to the named interface, or takes over a descriptor. A batch of `count`
    * packets lies in `buffer`; `spans` holds offset and length of each.
@@ -65,7 +68,7 @@ export interface IoAddon {
 }
 
 /** What both sides must agree on; native/addon/module.cc exports the same names. */
-export const IO_ABI = 1;
+export const IO_ABI = 2;
 export const IO_CONSTANTS = {
   tunBatchPackets: 64,
   tunPacketBytes: 65_535,
