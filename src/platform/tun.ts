@@ -33,8 +33,8 @@ export interface OpenTun extends TunDevice {
 export interface TunFeatures {
   readonly adapter: 'addon' | 'relay';
   /**
-   * How changes of the link are learned now: told by the kernel at once, or asked for every second
-   * (then the MTU isn't known while the interface is in a network namespace we can't enter).
+   * How changes of the link are learned now: told by the kernel at once, or asked for every second.
+   * The relay doesn't learn the MTU while the interface is in another network namespace.
    */
   readonly link: 'netlink' | 'polled';
 }

@@ -26,7 +26,7 @@ export const RELAY_TUN_FD = 4;
 export const RELAY_PROGRAM = String.raw`
 use strict;
 use warnings;
-use Errno qw(EAGAIN EINTR EIO EPROTO);
+use Errno qw(EAGAIN EINTR EINVAL EPROTO);
 use Fcntl qw(F_GETFL F_SETFL O_RDWR O_NONBLOCK);
 use constant { TUNSETIFF => 0x400454ca, TUNGETIFF => 0x800454d2, TUNGETDEVNETNS => 0x54e3 };
 use constant { SIOCGIFFLAGS => 0x8913, SIOCGIFMTU => 0x8921 };
@@ -59,9 +59,9 @@ if ($wanted ne '') {
 } else {
   open($tun, '+<&=', ${RELAY_TUN_FD}) or refuse($! + 0);
   ioctl($tun, TUNGETIFF, $request) or refuse($! + 0);
-  my $flags = unpack('x16 S', $request);
-  my $seen = $flags & (IFF_TUN | IFF_TAP | IFF_NO_PI | IFF_VNET_HDR);
-  refuse(EPROTO) if $seen != (IFF_TUN | IFF_NO_PI);
+  my $flags = unpack('x16 S', $request) & (IFF_TUN | IFF_TAP | IFF_VNET_HDR);
+  # IFF_NO_PI can't be told from the flags; without it, one byte is too short to be taken.
+  refuse(EPROTO) if $flags != IFF_TUN || !defined syswrite($tun, chr(0x40)) && $! == EINVAL;
   fcntl($tun, F_SETFL, fcntl($tun, F_GETFL, 0) | O_NONBLOCK) or refuse($! + 0);
 }
 send_all(frame(OPENED, unpack('Z16', $request)));
@@ -88,8 +88,10 @@ sub tell_link {
     $up = unpack('x16 S', $flags) & IFF_UP;
     $mtu = unpack('x16 l', $size);
   } else {
-    # An empty write is refused with EIO while the interface is down, with EINVAL while it is up.
-    $up = defined syswrite($tun, '', 0) || $! != EIO ? 1 : 0;
+    # Only an interface that is up takes packets.
+    my $writable = '';
+    vec($writable, fileno($tun), 1) = 1;
+    $up = select(undef, $writable, undef, 0) > 0 ? 1 : 0;
   }
   my $state = pack('C N', $up, $mtu);
   send_all(frame(LINK, $state)) if $state ne $told;
