@@ -27,6 +27,8 @@ export interface EndpointResolverOptions {
   readonly onEndpointSet: () => void;
 }
 
+/** How long an up or a reload waits for endpoints that are names. */
+export const LOOK_UP_TIMEOUT_MS = 5_000;
 /** getaddrinfo blocks one of libuv's four threads each; files need some too. */
 const MAX_LOOKUPS = 2;
 

@@ -64,14 +64,14 @@ export class StepExecutor {
   }
 
   /**
-   * Takes back all that the journal lists, the last first, and returns what failed. `interfaceGone`
+   * Takes back all that the journal lists, the last first, and returns what failed. `interfaceGoes`
    * leaves out what the kernel removes with the interface.
    */
-  async removeAll(how: { readonly interfaceGone: boolean }): Promise<OperatorError[]> {
+  async removeAll(how: { readonly interfaceGoes: boolean }): Promise<OperatorError[]> {
     const { journal, interfaceName } = this.#options;
     const failures: OperatorError[] = [];
     for (const item of [...journal.state.items].reverse()) {
-      if (how.interfaceGone && diesWithInterface(item)) continue;
+      if (how.interfaceGoes && diesWithInterface(item)) continue;
       const step: Step = { verb: 'remove', item };
       try {
         await this.#carryOut(step, { mend: false });

@@ -52,7 +52,7 @@ export interface NetworkChanges {
   /** Commands for recovery, `%i` replaced; null for none. */
   setPostDown(commands: readonly string[] | null): Promise<void>;
   /** See StepExecutor.removeAll. */
-  removeAll(how: { readonly interfaceGone: boolean }): Promise<OperatorError[]>;
+  removeAll(how: { readonly interfaceGoes: boolean }): Promise<OperatorError[]>;
   /** Ends the state file. */
   finish(): Promise<void>;
 }
@@ -86,7 +86,7 @@ export class LinuxTunnelNetwork implements TunnelNetwork {
     const items = here ? state.items : state.items.filter(({ kind }) => kind === 'dns');
     reporter.progress(`taking back what an earlier run of ${interfaceName} left`);
     const changes = this.#changes(Journal.resume(this.#stateFolder, { ...state, items }), reporter);
-    const failures = await changes.removeAll({ interfaceGone: false });
+    const failures = await changes.removeAll({ interfaceGoes: false });
     if (here) await this.#runLeftHooks(state, reporter);
     await changes.setPostDown(null);
     if (failures.length > 0)
