@@ -290,7 +290,7 @@ void closeShared(napi_env, void* shared, void*) {
 }
 
 /**
- * open(nameOrFd, cipher, tunTcp, tunUdp, udpSegment, seed, onEvents): an engine, a negative errno,
+ * open(nameOrFd, mtu or 0, cipher, tunTcp, tunUdp, udpSegment, seed, onEvents): an engine, a negative errno,
  * or a reason.
  */
 napi_value open(napi_env env, napi_callback_info info) {
@@ -301,6 +301,7 @@ napi_value open(napi_env env, napi_callback_info info) {
   } else {
     options.tunFd = static_cast<int>(arguments.u32());
   }
+  options.mtu = arguments.u32();
   options.cipher = static_cast<cipher::Choice>(arguments.u32());
   options.switches.tunTcp = arguments.boolean();
   options.switches.tunUdp = arguments.boolean();

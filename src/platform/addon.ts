@@ -100,7 +100,7 @@ let loaded: AddonLoad | null = null;
 
 /** The addon, or why there is none. Tried once. */
 export function loadIoAddon(): AddonLoad {
-  loaded ??= loadFirst(addonCandidates());
+  loaded ??= loadFirst(addonFiles('beam_io'));
   return loaded;
 }
 
@@ -144,13 +144,13 @@ export function abiMismatch(addon: Pick<IoAddon, 'abi' | 'constants'>): string |
   return null;
 }
 
-/** A build made here goes before a prebuilt one (prebuildify's layout). */
-function addonCandidates(): string[] {
+/** Where an addon may be. A build made here goes before a prebuilt one (prebuildify's layout). */
+export function addonFiles(name: string): string[] {
   const folder = fileURLToPath(new URL('../../../native/', import.meta.url));
   const platform = `${process.platform}-${process.arch}`;
   return [
-    `${folder}build/Release/beam_io.node`,
-    `${folder}prebuilds/${platform}/beam_io.${libcName()}.node`,
+    `${folder}build/Release/${name}.node`,
+    `${folder}prebuilds/${platform}/${name}.${libcName()}.node`,
   ];
 }
 

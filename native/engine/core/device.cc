@@ -50,6 +50,9 @@ int Device::open(DeviceOptions options, std::unique_ptr<Device>& out, std::strin
   const int opened = options.tunFd >= 0 ? kernel::Tun::adopt(options.tunFd, tun)
                                         : kernel::Tun::open(options.name.c_str(), tun);
   if (opened < 0) return opened;
+  if (options.mtu != 0) {
+    if (const int error = sys::setLinkMtu(tun.fd(), options.mtu); error != 0) return -error;
+  }
   const std::string name = tun.name();
   auto loop = std::make_unique<Loop>(std::move(tun), std::move(chosen.backend), options.switches,
                                      options.seed, std::move(options.wake));
@@ -72,12 +75,18 @@ Device::~Device() {
 }
 
 int Device::bind(uint16_t port) {
-  if (port != 0 && port == port_) return port;
+  if (port != 0 && port == port_) {
+    loop_->post([](Loop& loop) { loop.peers().clearLocalAddresses(); });
+    return port;
+  }
   auto pair = std::make_shared<kernel::UdpPair>();
   const int bound = kernel::UdpPair::open(port, mark_, false, *pair);
   if (bound < 0) return bound;
   // Waits, so that the old port is free when this returns.
-  loop_->call([pair](Loop& loop) { loop.setSockets(std::move(*pair)); });
+  loop_->call([pair](Loop& loop) {
+    loop.setSockets(std::move(*pair));
+    loop.peers().clearLocalAddresses();
+  });
   port_ = static_cast<uint16_t>(bound);
   return bound;
 }
@@ -95,6 +104,8 @@ int Device::setMark(uint32_t mark) {
       const kernel::UdpSocket& socket = loop.queue().sockets().of(family);
       if (socket.fd) outcome = std::min(outcome, socket.setMark(mark));
     }
+    loop.peers().clearLocalAddresses();
+    loop.queue().setMark(mark);
   });
   return outcome;
 }
@@ -120,18 +131,11 @@ void Device::withPeer(PeerRef ref, std::function<void(Loop&, Peer&)> command) {
 }
 
 void Device::setPath(PeerRef ref, const packet::PathRecord& path) {
-  withPeer(ref, [path](Loop&, Peer& peer) {
-    peer.path = path;
-    peer.noSegmentUntilNs = 0;
-  });
+  withPeer(ref, [path](Loop&, Peer& peer) { peer.setPath(path); });
 }
 
 void Device::clearLocalAddress(PeerRef ref) {
-  withPeer(ref, [](Loop&, Peer& peer) {
-    peer.path.hasLocal = 0;
-    peer.path.local = {};
-    peer.path.interfaceIndex = 0;
-  });
+  withPeer(ref, [](Loop&, Peer& peer) { peer.clearLocalAddress(); });
 }
 
 void Device::changeAllowedIps(PeerRef ref, bool replace, std::vector<AllowedIp> remove,
@@ -141,10 +145,10 @@ void Device::changeAllowedIps(PeerRef ref, bool replace, std::vector<AllowedIp> 
     packet::AllowedIps& table = loop.peers().allowedIps();
     const uint32_t slot = peer.ref.slot;
     if (replace) table.removePeer(slot);
+    for (const auto& entry : add) table.insert(entry.version, entry.prefix, entry.length, slot);
     for (const auto& entry : remove) {
       table.remove(entry.version, entry.prefix, entry.length, slot);
     }
-    for (const auto& entry : add) table.insert(entry.version, entry.prefix, entry.length, slot);
   });
 }
 

@@ -18,6 +18,8 @@ struct DeviceOptions {
   std::string name;
   /** Taken over; -1 for none. */
   int tunFd = -1;
+  /** 0 leaves what the interface has. */
+  uint32_t mtu = 0;
   cipher::Choice cipher = cipher::Choice::best;
   OffloadSwitches switches;
   /** Random; spreads sources over rate limits. */

@@ -23,6 +23,8 @@ inline constexpr uint32_t kMaxQueuedCommands = 8192;
 inline constexpr uint8_t kFamilies[] = {4, 6};
 /** Chosen: how often the link is asked for where the kernel doesn't tell. */
 inline constexpr uint64_t kLinkPollNs = 1'000'000'000;
+/** Chosen: how often one peer's sticky source address is held against the routes. */
+inline constexpr uint64_t kRouteCheckNs = 1'000'000'000;
 /** Chosen: super-datagrams that a path refuses are tried again after this. */
 inline constexpr uint64_t kSegmentRetryNs = 10'000'000'000;
 

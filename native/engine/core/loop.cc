@@ -113,7 +113,7 @@ void Loop::pumpUdp(uint8_t family, uint32_t events) {
 void Loop::pumpTun() {
   if (!tunOpen_) return;
   const int error = transmitter_.pump(nowNs_);
-  if (error == EBADFD || error == EBADF) closeTun();
+  if (error != 0 && error != EAGAIN && !sys::identifyTun(tun_.fd()).ok()) closeTun();
 }
 
 /** While a socket is full nothing is read from the TUN: the system holds its senders back. */
@@ -144,41 +144,39 @@ void Loop::setSockets(kernel::UdpPair sockets) {
 // The link.
 
 void Loop::openLink() {
-  auto opened = sys::LinkWatch::open(tun_.fd(), true);
-  if (opened.ok()) {
-    link_ = std::move(opened.value);
-    watch(link_.fd(), kLink, EPOLLIN);
-    linkPollAtNs_ = kNever;
-    const auto state = link_.state();
-    if (state.ok()) tellLink(state.value.up, state.value.mtu);
-    if (state.ok()) return;
-    link_ = {};
-  }
   linkPollAtNs_ = nowNs_ + kLinkPollNs;
+  auto opened = sys::LinkWatch::open(netlink_, tun_.fd(), true);
+  if (!opened.ok()) {
+    // The descriptor alone says whether packets pass, but not the MTU.
+    tellLink(sys::isTunUp(tun_.fd()), linkMtu_);
+    return;
+  }
+  link_ = std::move(opened.value);
+  const sys::LinkState state = link_.state();
+  tellLink(state.up, state.mtu);
+  if (link_.fd() >= 0 && watch(link_.fd(), kLink, EPOLLIN)) linkPollAtNs_ = kNever;
 }
 
 void Loop::readLink() {
-  const sys::LinkChanges changes = link_.read();
+  const sys::LinkChanges changes = link_.read(netlink_);
   for (size_t i = 0; i < changes.count; i++) {
     tellLink(changes.states[i].up, changes.states[i].mtu);
   }
   if (!changes.left) return;
-  // Moved to another namespace, or deleted: the descriptor tells the second.
+  // Moved to another namespace, or deleted.
   link_ = {};
-  openLink();
+  pollLink();
 }
 
 void Loop::pollLink() {
   linkPollAtNs_ = kNever;
   if (!tunOpen_) return;
-  openLink();
-  if (link_) return;
-  const auto up = sys::probeTunUp(tun_.fd());
-  if (up.ok()) {
-    tellLink(up.value, linkMtu_);
-  } else if (up.error == EBADFD) {
+  // A descriptor whose interface is gone has no name any more.
+  if (!sys::identifyTun(tun_.fd()).ok()) {
     closeTun();
+    return;
   }
+  openLink();
 }
 
 void Loop::tellLink(bool up, uint32_t mtu) {

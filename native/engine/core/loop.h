@@ -60,7 +60,7 @@ class Loop {
   const kernel::Tun& tun() const { return tun_; }
   const packet::CipherBackend& cipher() const { return *cipher_; }
   uint64_t nowNs() const { return nowNs_; }
-  bool linkWatched() const { return static_cast<bool>(link_); }
+  bool linkWatched() const { return link_.fd() >= 0; }
   void setSockets(kernel::UdpPair sockets);
   void countDrop(Drop reason) { counters_.drop(reason); }
   void countSendFailed(int error) {
@@ -95,6 +95,7 @@ class Loop {
   Receiver receiver_;
   sys::UniqueFd epoll_;
   sys::UniqueFd wakeup_;
+  sys::NetlinkClient netlink_;
   sys::LinkWatch link_;
   uint64_t linkPollAtNs_ = 0;
   bool tunOpen_ = true;

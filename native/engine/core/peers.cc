@@ -73,6 +73,7 @@ bool Peers::install(Peer& peer, const NewSession& fresh, std::span<const uint8_t
       fresh.initiator ? peer.keys.installInitiator(session) : peer.keys.installResponder(session);
   drop(dropped);
   sessions_.insert(session);
+  peer.keysNeededAtNs = 0;
   return true;
 }
 
@@ -86,9 +87,8 @@ void Peers::dropKeys(Peer& peer) { drop(peer.keys.clear()); }
 
 void Peers::confirm(Peer& peer) {
   const uint32_t localIndex = peer.keys.next()->localIndex;
-  const auto dropped = peer.keys.confirm();
+  drop(peer.keys.confirm());
   outbox_.add({.kind = EventKind::keysConfirmed, .peer = peer.ref, .localIndex = localIndex});
-  drop(dropped);
 }
 
 void Peers::drop(const packet::Keyring<Session>::Dropped& sessions) {
@@ -137,6 +137,12 @@ void Peers::note(Peer& peer, Activity activity, uint64_t nowNs) {
   peer.reportPending = true;
   toReport_.push_back(&peer);
   reportAtNs_ = std::min(reportAtNs_, nowNs + kActivityDelayNs);
+}
+
+void Peers::clearLocalAddresses() {
+  for (const auto& peer : peers_) {
+    if (peer != nullptr) peer->clearLocalAddress();
+  }
 }
 
 void Peers::needKeys(Peer& peer, uint64_t nowNs) {

@@ -48,6 +48,9 @@ class Peers {
   /** The first packet under `next`: reports and rotates. */
   void confirm(Peer& peer);
 
+  /** Lets routing choose all source addresses again. */
+  void clearLocalAddresses();
+
   /** False if the oldest had to go, or this one. */
   bool stage(Peer& peer, std::vector<uint8_t> packet);
   std::deque<std::vector<uint8_t>> takeStaged(Peer& peer);

@@ -119,7 +119,7 @@ void Receiver::openWaiting() {
       } else if (!session.window.accept(jobs_[i].counter)) {
         counters_.drop(Drop::replayed);
       } else {
-        opened(session, waiting_[i], jobs_[i].counter);
+        opened(session, waiting_[i]);
       }
     }
   }
@@ -127,13 +127,11 @@ void Receiver::openWaiting() {
   waitingSession_ = nullptr;
 }
 
-void Receiver::opened(Session& session, const Waiting& waiting, uint64_t) {
+void Receiver::opened(Session& session, const Waiting& waiting) {
   Peer& peer = *session.peer;
   const std::span<uint8_t> datagram = waiting.datagram;
-  peer.receivedBytes += datagram.size();
   if (!(peer.path == waiting.message->path)) {
-    peer.path = waiting.message->path;
-    peer.noSegmentUntilNs = 0;
+    peer.setPath(waiting.message->path);
     outbox_.add({.kind = EventKind::roamed, .peer = peer.ref, .path = peer.path});
   }
   peers_.note(peer, Activity::authenticatedReceived, nowNs_);
@@ -141,29 +139,36 @@ void Receiver::opened(Session& session, const Waiting& waiting, uint64_t) {
     peers_.confirm(peer);
     transmitter_.sendStaged(peer, nowNs_);
   }
-  if (session.rekeyDueOnReceive(nowNs_)) peers_.needKeys(peer, nowNs_);
-  if (datagram.size() == kTransportOverheadBytes) return;
+  Session* current = peer.keys.current();
+  if (current != nullptr && current->rekeyDueOnReceive(nowNs_)) peers_.needKeys(peer, nowNs_);
+  const size_t plainBytes = datagram.size() - kTransportOverheadBytes;
+  if (plainBytes == 0) {
+    peer.receivedBytes += datagram.size();
+    return;
+  }
   peers_.note(peer, Activity::dataReceived, nowNs_);
-  deliver(peer,
-          datagram.subspan(kTransportHeaderBytes, datagram.size() - kTransportOverheadBytes),
-          waiting.message->trafficClass);
+  if (deliver(peer, datagram.subspan(kTransportHeaderBytes, plainBytes),
+              waiting.message->trafficClass)) {
+    peer.receivedBytes += datagram.size();
+  }
 }
 
-void Receiver::deliver(Peer& peer, std::span<uint8_t> packet, uint8_t outerTrafficClass) {
+bool Receiver::deliver(Peer& peer, std::span<uint8_t> packet, uint8_t outerTrafficClass) {
   const auto ip = packet::parseIp(packet);
   if (!ip) {
     counters_.drop(Drop::malformed);
-    return;
+    return false;
   }
   const uint32_t owner =
       peers_.allowedIps().lookup(ip->version, packet::sourceOf(packet, ip->version));
   if (owner != peer.ref.slot) {
     counters_.drop(Drop::wrongSource);
-    return;
+    return false;
   }
   packet = packet.first(ip->totalBytes);
   packet::decapsulateEcn(packet, *ip, outerTrafficClass);
   coalescer_.add(packet, *ip);
+  return true;
 }
 
 void Receiver::write(std::span<const iovec> parts, uint32_t packets) {

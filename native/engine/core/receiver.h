@@ -37,8 +37,9 @@ class Receiver final : private packet::CoalescerSink {
   void datagram(std::span<uint8_t> bytes, const kernel::ReceivedMessage& message);
   void control(std::span<const uint8_t> bytes, const kernel::ReceivedMessage& message);
   void openWaiting();
-  void opened(Session& session, const Waiting& waiting, uint64_t counter);
-  void deliver(Peer& peer, std::span<uint8_t> packet, uint8_t outerTrafficClass);
+  void opened(Session& session, const Waiting& waiting);
+  /** False if the peer may not send it. */
+  bool deliver(Peer& peer, std::span<uint8_t> packet, uint8_t outerTrafficClass);
   void write(std::span<const iovec> parts, uint32_t packets) override;
   void offloadFailed(uint8_t gsoType);
 

@@ -19,11 +19,35 @@ uint8_t* SendQueue::reserve(size_t bytes, size_t datagrams) {
   return arena_.data() + used_;
 }
 
-void SendQueue::append(const Peer& peer, uint8_t trafficClass, std::span<const uint8_t> datagram,
+void SendQueue::append(Peer& peer, uint8_t trafficClass, std::span<const uint8_t> datagram,
                        uint64_t nowNs) {
+  if (peer.path.family == 4 && peer.path.hasLocal != 0 &&
+      nowNs - peer.routeCheckedAtNs >= kRouteCheckNs) {
+    checkRoute(peer, nowNs);
+  }
   const bool segment = allowSegment_ && sockets_.of(peer.path.family).segment &&
                        nowNs >= peer.noSegmentUntilNs;
   appendTo(peer.path, peer.ref, trafficClass, datagram, segment);
+}
+
+/**
+ * The kernel's WireGuard gives up a sticky IPv4 source when the route leaves by another interface
+ * than the peer's packets come in by.
+ */
+void SendQueue::checkRoute(Peer& peer, uint64_t nowNs) {
+  peer.routeCheckedAtNs = nowNs;
+  if (peer.path.interfaceIndex == 0) return;
+  sys::Flow4 flow;
+  std::copy_n(peer.path.remote.begin(), 4, flow.destination.begin());
+  std::copy_n(peer.path.local.begin(), 4, flow.source.begin());
+  flow.destinationPort = peer.path.port;
+  flow.sourcePort = port_;
+  flow.mark = mark_;
+  const auto out = sys::interfaceFor(netlink_, flow);
+  // No route, or no answer: sending finds out.
+  if (out.ok() && out.value != static_cast<int>(peer.path.interfaceIndex)) {
+    peer.clearLocalAddress();
+  }
 }
 
 void SendQueue::appendTo(const PathRecord& path, PeerRef peer, uint8_t trafficClass,
@@ -37,7 +61,9 @@ void SendQueue::appendTo(const PathRecord& path, PeerRef peer, uint8_t trafficCl
     run.closed = bytes < run.segmentBytes;
     return;
   }
-  runs_.push_back({path, peer, datagram.data(), bytes, bytes, 1, trafficClass, !joinable, false});
+  const bool transport = datagram[0] == packet::kMessageTransport;
+  runs_.push_back(
+      {path, peer, datagram.data(), bytes, bytes, 1, trafficClass, !joinable, false, transport});
 }
 
 bool SendQueue::joins(const Run& run, const PathRecord& path, PeerRef peer, uint8_t trafficClass,
@@ -49,6 +75,7 @@ bool SendQueue::joins(const Run& run, const PathRecord& path, PeerRef peer, uint
 }
 
 void SendQueue::flush(uint64_t nowNs) {
+  nowNs_ = nowNs;
   while (!empty()) {
     Run& run = runs_[head_];
     const uint8_t family = run.path.family;
@@ -95,7 +122,12 @@ void SendQueue::sent(uint32_t messages) {
   for (uint32_t i = 0; i < messages; i++) {
     Run& run = runs_[head_];
     const auto bytes = static_cast<uint32_t>(outgoing_[i].bytes.size());
-    if (Peer* peer = peers_.find(run.peer)) peer->sentBytes += bytes;
+    if (Peer* peer = peers_.find(run.peer)) {
+      peer->sentBytes += bytes;
+      if (run.segmentBytes > packet::kTransportOverheadBytes && run.transport) {
+        peers_.note(*peer, Activity::dataSent, nowNs_);
+      }
+    }
     run.start += bytes;
     run.bytes -= bytes;
     if (run.bytes == 0) {
@@ -128,7 +160,7 @@ bool SendQueue::failed(Run& run, int error, uint64_t nowNs) {
   if (run.path.hasLocal != 0 && localRefused) {
     // The local address has gone: let routing choose.
     run.path.hasLocal = 0;
-    if (peer != nullptr && peer->path.local == run.path.local) peer->path.hasLocal = 0;
+    if (peer != nullptr && peer->path.local == run.path.local) peer->clearLocalAddress();
     return true;
   }
   return false;

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "../../sys/route.h"
 #include "core/counters.h"
 #include "core/peers.h"
 #include "sys/udp.h"
@@ -19,7 +20,12 @@ class SendQueue {
 
   SendQueue(Peers& peers, Counters& counters, Outbox& outbox);
 
-  void setSockets(kernel::UdpPair sockets) { sockets_ = std::move(sockets); }
+  void setSockets(kernel::UdpPair sockets) {
+    sockets_ = std::move(sockets);
+    const int port = (sockets_.v4.fd ? sockets_.v4 : sockets_.v6).port();
+    port_ = port > 0 ? static_cast<uint16_t>(port) : uint16_t{0};
+  }
+  void setMark(uint32_t mark) { mark_ = mark; }
   const kernel::UdpPair& sockets() const { return sockets_; }
   /** Turns UDP_SEGMENT off whatever the sockets say. */
   void allowSegment(bool allowed) { allowSegment_ = allowed; }
@@ -29,7 +35,7 @@ class SendQueue {
   /** Room for that many bytes in that many datagrams; null if there isn't. */
   uint8_t* reserve(size_t bytes, size_t datagrams);
   /** Appends a datagram that was written at the front of what `reserve` gave. */
-  void append(const Peer& peer, uint8_t trafficClass, std::span<const uint8_t> datagram,
+  void append(Peer& peer, uint8_t trafficClass, std::span<const uint8_t> datagram,
               uint64_t nowNs);
   /** The same, to a path that need not be a peer's. */
   void appendTo(const packet::PathRecord& path, PeerRef peer, uint8_t trafficClass,
@@ -55,8 +61,10 @@ class SendQueue {
     bool closed;
     /** Send the segments one by one. */
     bool split;
+    bool transport;
   };
 
+  void checkRoute(Peer& peer, uint64_t nowNs);
   bool joins(const Run& run, const packet::PathRecord& path, PeerRef peer, uint8_t trafficClass,
              std::span<const uint8_t> datagram) const;
   uint32_t gather(uint8_t family);
@@ -75,6 +83,10 @@ class SendQueue {
   size_t used_ = 0;
   std::vector<Run> runs_;
   size_t head_ = 0;
+  sys::NetlinkClient netlink_;
+  uint16_t port_ = 0;
+  uint32_t mark_ = 0;
+  uint64_t nowNs_ = 0;
   bool allowSegment_ = true;
   bool blocked_[2] = {false, false};
 };

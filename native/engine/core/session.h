@@ -85,8 +85,22 @@ struct Peer {
   bool reportPending = false;
   /** 0: not yet. */
   uint64_t keysNeededAtNs = 0;
+  /** When the local address was last held against the routes. */
+  uint64_t routeCheckedAtNs = 0;
   /** The path refuses UDP_SEGMENT (its MTU is below a segment) until then. */
   uint64_t noSegmentUntilNs = 0;
+
+  void setPath(const packet::PathRecord& fresh) {
+    path = fresh;
+    noSegmentUntilNs = 0;
+    routeCheckedAtNs = 0;
+  }
+
+  void clearLocalAddress() {
+    path.hasLocal = 0;
+    path.local = {};
+    path.interfaceIndex = 0;
+  }
 };
 
 }  // namespace beam::core

@@ -74,8 +74,16 @@ void Transmitter::packet(const packet::VnetHeader& vnet, std::span<uint8_t> byte
     peers_.needKeys(peer, nowNs);
     return;
   }
+  if (!peer.staged.empty()) {
+    sendStaged(peer, nowNs);
+    if (!session->canSend(nowNs, segmenter_.count())) {
+      stageSegments(peer);
+      peers_.needKeys(peer, nowNs);
+      return;
+    }
+  }
   sealSegments(*session, packet::outerEcn(ip->trafficClass), nowNs);
-  afterSend(peer, *session, true, nowNs);
+  afterSend(peer, *session, nowNs);
 }
 
 void Transmitter::sealSegments(Session& session, uint8_t trafficClass, uint64_t nowNs) {
@@ -132,6 +140,10 @@ void Transmitter::writeHeader(uint8_t* datagram, const Session& session, uint64_
 }
 
 bool Transmitter::sealOne(Peer& peer, std::span<const uint8_t> padded, uint64_t nowNs) {
+  if (peer.path.family == 0) {
+    counters_.drop(Drop::noEndpoint);
+    return false;
+  }
   const size_t bytes = kTransportOverheadBytes + padded.size();
   uint8_t* datagram = queue_.reserve(bytes, 1);
   if (datagram == nullptr) {
@@ -152,14 +164,14 @@ bool Transmitter::sealOne(Peer& peer, std::span<const uint8_t> padded, uint64_t 
                       datagram + kTransportHeaderBytes, counter};
   cipher_.seal(session.suite, session.sendState, {&job, 1});
   queue_.append(peer, trafficClass, {datagram, bytes}, nowNs);
-  afterSend(peer, session, !padded.empty(), nowNs);
+  afterSend(peer, session, nowNs);
   return true;
 }
 
 bool Transmitter::sendStaged(Peer& peer, uint64_t nowNs) {
   Session* session = peer.keys.current();
   if (peer.staged.empty()) return false;
-  if (peer.path.family == 0 || session == nullptr || !session->canSend(nowNs, 1)) {
+  if (session == nullptr || !session->canSend(nowNs, 1)) {
     peers_.needKeys(peer, nowNs);
     return false;
   }
@@ -177,22 +189,12 @@ bool Transmitter::sendStaged(Peer& peer, uint64_t nowNs) {
 }
 
 void Transmitter::sendKeepalive(Peer& peer, uint64_t nowNs) {
-  if (!peer.staged.empty()) {
-    sendStaged(peer, nowNs);
-    return;
-  }
-  if (peer.path.family == 0) return;
-  Session* session = peer.keys.current();
-  if (session == nullptr || !session->canSend(nowNs, 1)) {
-    peers_.needKeys(peer, nowNs);
-    return;
-  }
-  sealOne(peer, {}, nowNs);
+  if (peer.staged.empty()) peers_.stage(peer, {});
+  sendStaged(peer, nowNs);
 }
 
-void Transmitter::afterSend(Peer& peer, const Session& session, bool content, uint64_t nowNs) {
+void Transmitter::afterSend(Peer& peer, const Session& session, uint64_t nowNs) {
   peers_.note(peer, Activity::authenticatedSent, nowNs);
-  if (content) peers_.note(peer, Activity::dataSent, nowNs);
   if (session.rekeyDueOnSend(nowNs)) peers_.needKeys(peer, nowNs);
 }
 

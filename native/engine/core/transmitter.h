@@ -34,7 +34,7 @@ class Transmitter {
   void stageSegments(Peer& peer);
   bool sealOne(Peer& peer, std::span<const uint8_t> padded, uint64_t nowNs);
   void writeHeader(uint8_t* datagram, const Session& session, uint64_t counter) const;
-  void afterSend(Peer& peer, const Session& session, bool content, uint64_t nowNs);
+  void afterSend(Peer& peer, const Session& session, uint64_t nowNs);
 
   kernel::Tun& tun_;
   Peers& peers_;

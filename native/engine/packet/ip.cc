@@ -13,9 +13,8 @@ std::optional<IpHeader> parseIpv4(std::span<const uint8_t> packet) {
   if (packet.size() < kIpv4MinBytes) return std::nullopt;
   const uint16_t headerBytes = (packet[0] & 0x0f) * 4;
   const uint32_t totalBytes = loadBe16(&packet[2]);
-  if (headerBytes < kIpv4MinBytes || totalBytes < headerBytes || totalBytes > packet.size()) {
-    return std::nullopt;
-  }
+  // A header length that lies is the receiver's matter: routing doesn't need it.
+  if (totalBytes < kIpv4MinBytes || totalBytes > packet.size()) return std::nullopt;
   return IpHeader{4, headerBytes, totalBytes, packet[9], packet[1]};
 }
 
@@ -30,8 +29,13 @@ std::optional<IpHeader> parseIpv6(std::span<const uint8_t> packet) {
 void setEcn(std::span<uint8_t> packet, const IpHeader& header, uint8_t ecn) {
   const auto trafficClass = static_cast<uint8_t>((header.trafficClass & ~3) | ecn);
   if (header.version == 4) {
+    // RFC 1624, equation 3: a checksum that was wrong stays wrong.
+    const uint16_t before = loadRaw<uint16_t>(packet.data());
     packet[1] = trafficClass;
-    storeIpv4Checksum(packet.first(header.headerBytes));
+    const uint16_t after = loadRaw<uint16_t>(packet.data());
+    const uint64_t sum = uint64_t{static_cast<uint16_t>(~loadRaw<uint16_t>(&packet[10]))} +
+                         static_cast<uint16_t>(~before) + after;
+    storeRaw<uint16_t>(&packet[10], static_cast<uint16_t>(~checksumFold(sum)));
   } else {
     const uint16_t word = loadBe16(packet.data());
     storeBe16(packet.data(), static_cast<uint16_t>((word & 0xf00f) | (trafficClass << 4)));

@@ -18,7 +18,8 @@ struct AddressBits {
 
 struct IpHeader {
   uint8_t version;  // 4 or 6
-  uint16_t headerBytes;  // IPv4 with options; IPv6 without extension headers (40)
+  /** IPv4's own claim, 0 to 60, not held against the packet; 40 for IPv6. */
+  uint16_t headerBytes;
   /** The packet's own length: the header's claim, never more than the buffer. */
   uint32_t totalBytes;
   uint8_t protocol;  // IPv4 protocol, IPv6 next header

@@ -73,7 +73,7 @@ bool Segmenter::beginGso(const VnetHeader& vnet) {
   if (!udp && kind != kGsoTcp4 && kind != kGsoTcp6) return false;
   l4Start_ = vnet.checksumStart;
   const uint32_t l4MinBytes = udp ? kUdpBytes : kTcpMinBytes;
-  if (l4Start_ < ip->headerBytes || l4Start_ + l4MinBytes > packet_.size()) return false;
+  if (ip->headerBytes < 20 || l4Start_ < ip->headerBytes || l4Start_ + l4MinBytes > packet_.size()) return false;
   const uint8_t* l4 = &packet_[l4Start_];
   const uint32_t l4Bytes = udp ? kUdpBytes : (l4[kTcpDataOffset] >> 4) * 4u;
   if (l4Bytes < l4MinBytes) return false;
@@ -87,6 +87,7 @@ bool Segmenter::beginGso(const VnetHeader& vnet) {
   const uint32_t payload = static_cast<uint32_t>(packet_.size()) - headerBytes_;
   if (payload > kMaxIpBytes) return false;
   count_ = (payload + gsoBytes_ - 1) / gsoBytes_;
+  if (count_ > kMaxSegments) return false;
   inPlace_ = gsoBytes_ >= kMinInPlaceBytes;
   std::memcpy(header_.data(), packet_.data(), headerBytes_);
   addressSum_ = checksumAdd(addressesOf(header_.data(), version_));

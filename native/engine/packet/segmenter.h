@@ -19,6 +19,8 @@ class Segmenter {
  public:
   static constexpr uint32_t kMaxHeaderBytes = 128;
   static constexpr uint32_t kMinInPlaceBytes = 256;
+  /** More come only of segments smaller than any TCP sends. */
+  static constexpr uint32_t kMaxSegments = 2048;
   /** Segments that may be placed and not yet consumed, when they are copied. */
   static constexpr uint32_t kCopySlots = 64;
 

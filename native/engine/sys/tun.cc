@@ -40,7 +40,7 @@ int Tun::adopt(int fd, Tun& out) {
 int Tun::adoptFlags() {
   ifreq request{};
   if (ioctl(fd_.get(), TUNGETIFF, &request) < 0) return -errno;
-  if ((request.ifr_flags & IFF_TUN) == 0 || (request.ifr_flags & IFF_NO_PI) == 0) return -EPROTO;
+  if ((request.ifr_flags & (IFF_TUN | IFF_TAP)) != IFF_TUN) return -EPROTO;
   name_.assign(request.ifr_name, strnlen(request.ifr_name, IFNAMSIZ));
   offloads_ = {};
   offloads_.vnetHeader = (request.ifr_flags & IFF_VNET_HDR) != 0;
@@ -73,15 +73,6 @@ int Tun::write(std::span<const iovec> parts) {
   if (!offloads_.vnetHeader) parts = parts.subspan(1);
   const ssize_t bytes = writev(fd_.get(), parts.data(), static_cast<int>(parts.size()));
   return bytes < 0 ? -errno : 0;
-}
-
-int setMtu(const std::string& name, uint32_t mtu) {
-  const sys::UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket) return -errno;
-  ifreq request{};
-  strncpy(request.ifr_name, name.c_str(), IFNAMSIZ - 1);
-  request.ifr_mtu = static_cast<int>(mtu);
-  return ioctl(socket.get(), SIOCSIFMTU, &request) < 0 ? -errno : 0;
 }
 
 }  // namespace beam::kernel

@@ -44,7 +44,4 @@ class Tun {
   TunOffloads offloads_;
 };
 
-/** Sets an interface's MTU in this thread's namespace; 0 or a negative errno. */
-int setMtu(const std::string& name, uint32_t mtu);
-
 }  // namespace beam::kernel
