@@ -70,7 +70,7 @@ export class DgramUdpSockets implements UdpSockets {
   #open(family: IpFamily, port: number): OpenSocket | string {
     const socket = createSocket({
       type: family === 4 ? 'udp4' : 'udp6',
-      ipv6Only: true,
+      ipv6Only: family === 6,
       lookup: lookupLiteral,
     });
     // With a lookup that answers at once, bind has succeeded or failed when it returns.
