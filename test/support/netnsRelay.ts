@@ -34,6 +34,7 @@ export type RelayCommand =
       readonly kind: 'inject';
       readonly direction: Direction;
       readonly datagrams: readonly Buffer[];
+      readonly from: 'relay' | 'stranger';
     }
   | { readonly kind: 'counts' }
   | { readonly kind: 'recorded' };
@@ -73,9 +74,16 @@ export class Relay {
     await this.counts();
   }
 
-  /** Sends datagrams as if they had come from the other side. */
-  async inject(direction: Direction, datagrams: readonly Buffer[]): Promise<void> {
-    this.#process.child.send({ kind: 'inject', direction, datagrams });
+  /**
+   * Sends datagrams as if they had come from the other side; as a stranger, from a port that the
+   * receiver hasn't seen before.
+   */
+  async inject(
+    direction: Direction,
+    datagrams: readonly Buffer[],
+    from: 'relay' | 'stranger' = 'relay',
+  ): Promise<void> {
+    this.#process.child.send({ kind: 'inject', direction, datagrams, from });
     await this.counts();
   }
 

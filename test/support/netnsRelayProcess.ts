@@ -1,7 +1,6 @@
 // The relay itself (see netnsRelay.ts): one socket towards clients, one towards the target for each
 // client, and a generator with a seed that decides what happens to each datagram.
 import { createSocket } from 'node:dgram';
-import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { FAITHFUL } from './netnsRelay.js';
 import type {
@@ -60,7 +59,8 @@ function relay(direction: Direction, bytes: Buffer, send: Send): void {
 }
 
 interface Client {
-  readonly upstream: Socket;
+  readonly address: string;
+  readonly port: number;
   readonly toTarget: Send;
   readonly toClient: Send;
 }
@@ -75,7 +75,8 @@ function clientOf(address: string, port: number): Client {
   if (known !== undefined) return known;
   const upstream = createSocket({ type: family, recvBufferSize: 4 * 1024 * 1024 });
   const client: Client = {
-    upstream,
+    address,
+    port,
     toTarget: (bytes) => upstream.send(bytes, options.target.port, options.target.address),
     toClient: (bytes) => downstream.send(bytes, port, address),
   };
@@ -91,16 +92,27 @@ downstream.on('message', (bytes, { address, port }) => {
 });
 downstream.on('error', () => undefined);
 
+const stranger = createSocket(family);
+stranger.on('error', () => undefined);
+
+function injectOne(direction: Direction, from: 'relay' | 'stranger', bytes: Buffer): void {
+  if (latest === null) return;
+  if (from === 'relay') latest[direction](bytes);
+  else if (direction === 'toTarget') {
+    stranger.send(bytes, options.target.port, options.target.address);
+  } else {
+    stranger.send(bytes, latest.port, latest.address);
+  }
+}
+
 process.on('message', (command: RelayCommand) => {
   switch (command.kind) {
     case 'rules':
       rules = command.rules;
       break;
     case 'inject':
-      for (const bytes of command.datagrams) {
-        counts.injected++;
-        latest?.[command.direction](bytes);
-      }
+      counts.injected += command.datagrams.length;
+      for (const bytes of command.datagrams) injectOne(command.direction, command.from, bytes);
       break;
     case 'counts':
       process.send!(counts);

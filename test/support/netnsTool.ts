@@ -3,8 +3,13 @@
 //   netnsTool receive <address> <port>                      one TCP connection to its end
 //   netnsTool send <address> <port> <bytes> <bytesPerS>     pseudo-random bytes; 0: at full speed
 //
-// Both end with the same line: byte count and SHA-256 of what went through.
+//   netnsTool count <address> <port> <idleMs>               numbered datagrams, until none comes
+//   netnsTool number <address> <port> <count> <perS>        sends them
+//
+// `receive` and `send` end with the same line: byte count and SHA-256 of what went through; `count`
+// ends with how many came and how many of them were different.
 import { createCipheriv, createHash } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { Socket } from 'node:net';
@@ -56,6 +61,48 @@ async function send([address, port, bytesText, rateText]: readonly string[]): Pr
   print(`${bytes} ${hash.digest('hex')}`);
 }
 
+async function count([address, port, idleText]: readonly string[]): Promise<void> {
+  const socket = createSocket({
+    type: address!.includes(':') ? 'udp6' : 'udp4',
+    recvBufferSize: 4 * 1024 * 1024,
+  });
+  socket.bind(Number(port), address);
+  await once(socket, 'listening');
+  print('listening');
+  const seen = new Set<number>();
+  let received = 0;
+  await new Promise<void>((resolve) => {
+    let idle: NodeJS.Timeout | undefined;
+    socket.on('message', (bytes) => {
+      received++;
+      seen.add(bytes.readUInt32BE(0));
+      clearTimeout(idle);
+      idle = setTimeout(resolve, Number(idleText));
+    });
+  });
+  socket.close();
+  print(`${received} ${seen.size}`);
+}
+
+const NUMBERED_BYTES = 100;
+
+async function number([address, port, countText, rateText]: readonly string[]): Promise<void> {
+  const socket = createSocket(address!.includes(':') ? 'udp6' : 'udp4');
+  const startMs = performance.now();
+  for (let sent = 0; sent < Number(countText); sent++) {
+    const bytes = Buffer.alloc(NUMBERED_BYTES);
+    bytes.writeUInt32BE(sent);
+    const out = new Promise<void>((done) => {
+      socket.send(bytes, Number(port), address, () => done());
+    });
+    // Only a socket that stays open until then sends its last datagrams.
+    if (sent === Number(countText) - 1) await out;
+    const aheadMs = (sent / Number(rateText)) * 1000 - (performance.now() - startMs);
+    if (aheadMs > 1) await delay(aheadMs);
+  }
+  socket.close();
+}
+
 const [program, ...args] = process.argv.slice(2);
 switch (program) {
   case 'receive':
@@ -63,6 +110,12 @@ switch (program) {
     break;
   case 'send':
     await send(args);
+    break;
+  case 'count':
+    await count(args);
+    break;
+  case 'number':
+    await number(args);
     break;
   default:
     throw new Error(`no such program: ${program}`);

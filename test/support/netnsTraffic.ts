@@ -114,6 +114,25 @@ async function finalLine(process: Background, timeoutMs: number): Promise<string
   return line;
 }
 
+export interface Numbered {
+  readonly received: number;
+  /** How many of them were different. */
+  readonly distinct: number;
+}
+
+/** Sends numbered UDP datagrams and tells what became of them. */
+export async function numberedDatagrams(
+  from: Namespace,
+  to: { readonly namespace: Namespace; readonly address: string },
+  { count, perS, port = 7001 }: { count: number; perS: number; port?: number },
+): Promise<Numbered> {
+  const counter = to.namespace.spawn(toolCommand('count', to.address, port, 1_000));
+  await waitFor('the counter listens', () => counter.stdout.includes('listening'));
+  await from.run(...toolCommand('number', to.address, port, count, perS));
+  const [received, distinct] = (await finalLine(counter, 30_000)).split(' ').map(Number);
+  return { received: received!, distinct: distinct! };
+}
+
 export interface IperfResult {
   readonly bitsPerS: number;
   readonly lostPercent: number;
