@@ -1,5 +1,5 @@
 // The `set` operation of the UAPI: lines in, one checked change out. SPEC.md 6.3 and 6.4.
-import { fromHex, isZero, toHex } from '../../base/bytes.js';
+import { fromHex, isZero } from '../../base/bytes.js';
 import { parsePrefix } from '../../base/ip.js';
 import { Secret } from '../../base/secret.js';
 import type { AllowedIpEdit, DeviceChange, PeerChange } from '../../peer/change.js';
@@ -62,8 +62,7 @@ export class SetParser {
 
   finish(): SetOutcome {
     if (this.#refusal !== null) return this.#refusal;
-    const peers = this.#device.replacePeers ? resetNamedPeers(this.#peers) : this.#peers;
-    return { kind: 'change', change: { ...this.#device, peers } };
+    return { kind: 'change', change: { ...this.#device, peers: this.#peers } };
   }
 
   /** For a request that is given up. */
@@ -182,29 +181,4 @@ function addAllowedIp(peer: PeerDraft, value: string): boolean {
   if (prefix === null) return false;
   peer.allowedIps.push({ edit: remove ? 'remove' : 'add', prefix });
   return true;
-}
-
-/**
- * Spells out what `replace_peers` means for the peers that the request names (SPEC.md 6.3), so that
- * they can be kept instead of being made again.
- */
-function resetNamedPeers(peers: readonly PeerDraft[]): PeerChange[] {
-  const named = new Set<string>();
-  const changes: PeerChange[] = [];
-  for (const peer of peers) {
-    const key = toHex(peer.publicKey);
-    if (named.has(key) || peer.remove) changes.push(peer);
-    else if (peer.updateOnly) {
-      peer.presharedKey?.destroy();
-      continue;
-    } else
-      changes.push({
-        presharedKey: null,
-        persistentKeepaliveS: 0,
-        ...peer,
-        replaceAllowedIps: true,
-      });
-    named.add(key);
-  }
-  return changes;
 }

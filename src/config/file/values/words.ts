@@ -44,7 +44,7 @@ function choice<T>(text: string, choices: ReadonlyMap<string, T>, report: Report
 
 /** Printable: no control characters, which could repaint a terminal, and nothing invisible. */
 export const isPeerName = (text: string): boolean =>
-  /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]{1,64}$/u.test(text) && text.trim() === text;
+  /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]{1,64}$/u.test(text) && text.trim() === text && !text.includes('#');
 
 export function peerName(text: string, report: Report): string | null {
   if (isPeerName(text)) return text;
