@@ -71,6 +71,14 @@ Result<LinkMessage> findLink(NetlinkClient& client, int namespaceId, int tunFd) 
   }
 }
 
+void discardWaiting(int socket, std::span<std::uint8_t> buffer) noexcept {
+  constexpr int kMostDatagrams = 4096;
+  for (int i = 0; i < kMostDatagrams; i++) {
+    const int error = receiveNetlink(socket, buffer).error;
+    if (error != 0 && error != ENOBUFS) return;
+  }
+}
+
 LinkState stateOf(const LinkMessage& link) noexcept {
   return {(link.flags & IFF_UP) != 0, link.mtu};
 }
@@ -106,7 +114,8 @@ LinkChanges LinkWatch::read(NetlinkClient& client) noexcept {
   while (changes.count < changes.states.size() / 2 && !changes.left) {
     const auto received = receiveNetlink(socket_.get(), buffer);
     if (received.error == ENOBUFS) {
-      // Messages were lost: only the outcome can still be told.
+      // Messages were lost: those that still wait are old, and only the outcome can be told.
+      discardWaiting(socket_.get(), buffer);
       changes.left = refresh(client) == ENODEV;
       if (!changes.left) changes.states[changes.count++] = state_;
       return changes;

@@ -18,8 +18,8 @@ struct Flow4 {
 };
 
 /**
- * The index of the interface that the flow would leave by. EINVAL if the source isn't a local
- * address; ENETUNREACH and the like if there is no route.
+ * The index of the interface that the flow would leave by. ENETUNREACH, EINVAL and the like if there
+ * is no route or the source isn't a local address.
  */
 [[nodiscard]] Result<int> interfaceFor(NetlinkClient& client, const Flow4& flow) noexcept;
 

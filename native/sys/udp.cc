@@ -265,9 +265,8 @@ bool UdpSocket::fitsRoutes(PathRecord& path) noexcept {
   flow.sourcePort = port_;
   flow.mark = mark_;
   const auto out = interfaceFor(routes_, flow);
-  if (out.error == EINVAL) return false;
   if (out.ok() && out.value != static_cast<int>(path.interfaceIndex)) return false;
-  // No route, or no answer: sending finds out.
+  // No route, or a source that isn't ours: sending finds out.
   path.routeCheckedS = now;
   return true;
 }
