@@ -122,8 +122,9 @@ class UpAttempt {
     const control = this.#control;
     if (this.#upHooksRun === 'PostUp') await this.#runDownHooks('PreDown');
     const failures = await this.#changes.removeAll({ interfaceGoes: control !== null });
-    for (const failure of failures) reporter.warn(failure.message);
     await control?.close();
+    failures.push(...(await this.#changes.removeAll({ interfaceGoes: false })));
+    for (const failure of failures) reporter.warn(failure.message);
     if (this.#upHooksRun !== 'none') await this.#runDownHooks('PostDown');
     if (failures.length === 0) await this.#changes.finish();
   }

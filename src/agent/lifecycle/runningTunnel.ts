@@ -97,6 +97,11 @@ export class RunningTunnel {
     this.#resolver.configure(resolverSettings(wanted, known, this.#ports));
   }
 
+  /** Throws E_LOCKOUT if `down` would. */
+  checkDown(caller: Caller): Promise<void> {
+    return this.#exclusively(() => this.#guardDown(caller));
+  }
+
   /**
    * Takes the tunnel down, whatever fails; returns the failures. Throws only E_LOCKOUT, and before
    * anything has happened. A second call does nothing.
@@ -119,9 +124,10 @@ export class RunningTunnel {
           .catch((error: unknown) => failures.push(asOperatorError(error, this.interfaceName)));
     }
     const stuck = await this.#changes.removeAll({ interfaceGoes: true });
-    failures.push(...stuck);
     await this.#control.close();
-    failures.push(...(await this.#runHooks('PostDown')));
+    // An interface that outlives its device (a persistent TUN) is left as it was found.
+    stuck.push(...(await this.#changes.removeAll({ interfaceGoes: false })));
+    failures.push(...stuck, ...(await this.#runHooks('PostDown')));
     await this.#changes.setPostDown(null);
     if (stuck.length === 0) await this.#changes.finish();
     destroyTunnelConfig(this.#config);

@@ -79,8 +79,9 @@ export class IpTool {
         device: filter.through ?? null,
       });
     } catch (error) {
-      // A table that nothing is in, an interface that is gone, a kernel without IPv6.
-      if (isFailure(error, /table does not exist|Cannot find device|not supported/)) return [];
+      // A table that nothing is in or that has no number, an interface that is gone, no IPv6.
+      if (isFailure(error, /table does not exist|is wrong|Cannot find device|not supported/))
+        return [];
       throw error;
     }
   }

@@ -65,16 +65,19 @@ export class StepExecutor {
 
   /**
    * Takes back all that the journal lists, the last first, and returns what failed. `interfaceGoes`
-   * leaves out what the kernel removes with the interface.
+   * leaves alone what the kernel will remove with the interface.
    */
   async removeAll(how: { readonly interfaceGoes: boolean }): Promise<OperatorError[]> {
     const { journal, interfaceName } = this.#options;
+    const isThere = await this.#interfaceIsOurs();
     const failures: OperatorError[] = [];
     for (const item of [...journal.state.items].reverse()) {
-      if (how.interfaceGoes && diesWithInterface(item)) continue;
+      const dies = diesWithInterface(item);
+      if (dies && how.interfaceGoes) continue;
       const step: Step = { verb: 'remove', item };
       try {
-        await this.#carryOut(step, { mend: false });
+        if (dies && !isThere) await journal.exclude(item);
+        else await this.#carryOut(step, { mend: false });
       } catch (error) {
         failures.push(stepFailure(step, interfaceName, error));
       }
