@@ -9,7 +9,7 @@ import { readinessFromEnvironment, type Readiness } from '../platform/daemonizeR
 import { createLogger, parseLogLevel } from '../platform/logger.js';
 import { hardenProcess } from '../platform/memory.js';
 import { serviceManager, type SendUnixDatagram, type ServiceManager } from '../platform/systemd.js';
-import type { ControlAnswer, ControlRequest } from '../ports/control.js';
+import type { ControlAnswer, ControlCaller, ControlRequest } from '../ports/control.js';
 import type { Logger, LogLevel } from '../ports/log.js';
 
 /** What a kind of daemon (drop-in or managed) does; `runDaemon` does the rest. */
@@ -21,6 +21,8 @@ export interface Service {
   handleControl(request: ControlRequest): Promise<ControlAnswer>;
   /** SIGHUP. */
   reload(): Promise<void>;
+  /** Throws OperatorError E_LOCKOUT if `stop` would cut the caller off. */
+  checkStop(caller: ControlCaller): Promise<void>;
   /** Undoes everything. Returns what could not be undone. */
   stop(): Promise<readonly OperatorErrorDetails[]>;
 }
@@ -31,6 +33,8 @@ export interface ServiceContext {
   readonly readiness: Readiness | null;
   readonly manager: ServiceManager;
   readonly engine: EngineChoice | null;
+  /** The configuration's wish, where LOG_LEVEL says nothing. */
+  readonly setLogLevel: (level: LogLevel) => void;
   /** Ends the daemon; the first call counts. */
   readonly end: (reason: string) => void;
 }
@@ -53,11 +57,11 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const readiness = readinessFromEnvironment(env);
   const ending = new Ending();
   try {
-    const logger = daemonLogger(options);
+    const { logger, setLogLevel } = daemonLogger(options);
     const manager = serviceManager(env, unixDatagramSender());
     const engine = engineFromEnvironment(env);
     harden(logger);
-    const context = { logger, readiness, manager, engine, end: ending.end };
+    const context = { logger, setLogLevel, readiness, manager, engine, end: ending.end };
     return await serve(options.createService(context), { ...context, interfaceName, ending });
   } catch (error) {
     readiness?.failed(errorDetails(error));
@@ -124,6 +128,7 @@ async function answerControl(
   { ending }: Serving,
 ): Promise<ControlAnswer> {
   if (request.method !== 'down') return service.handleControl(request);
+  await service.checkStop(request);
   const failures = await stopOnce(service);
   ending.end('asked to go down');
   if (failures.length > 0) return { ok: false, errors: failures };
@@ -161,14 +166,24 @@ class Ending {
   }
 }
 
-function daemonLogger({ env, interfaceName, logLevel }: DaemonOptions): Logger {
-  return createLogger({
-    level: parseLogLevel(env['LOG_LEVEL'], logLevel),
+function daemonLogger({
+  env,
+  interfaceName,
+  logLevel,
+}: DaemonOptions): Pick<ServiceContext, 'logger' | 'setLogLevel'> {
+  const wanted = env['LOG_LEVEL'] ?? '';
+  let level = parseLogLevel(wanted, logLevel);
+  const logger = createLogger({
+    level: () => level,
     interfaceName,
     journal: stderrIsJournal(env),
     write: (line) => void process.stderr.write(line),
     wallNow: () => new Date(),
   });
+  const setLogLevel = (configured: LogLevel): void => {
+    if (wanted === '') level = configured;
+  };
+  return { logger, setLogLevel };
 }
 
 function engineFromEnvironment(env: NodeJS.ProcessEnv): EngineChoice | null {

@@ -69,6 +69,11 @@ export class DropInService implements Service {
     // wireguard-go has nothing to read again either.
   }
 
+  checkStop(): Promise<void> {
+    // It has set no route that anybody could depend on.
+    return Promise.resolve();
+  }
+
   async stop(): Promise<readonly OperatorErrorDetails[]> {
     await this.#tunnel?.close();
     return [];

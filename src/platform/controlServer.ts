@@ -1,8 +1,14 @@
 // The control socket of a daemon: checks what arrives, hands requests on, bounds everything.
 // SPEC.md 9.3.
 import { join } from 'node:path';
-import type { ControlAnswer, ControlRequest } from '../ports/control.js';
+import type {
+  ControlAnswer,
+  ControlCaller,
+  ControlRequest,
+  ControlSession,
+} from '../ports/control.js';
 import { OperatorError, type OperatorErrorDetails } from '../base/errors.js';
+import { parseAddress } from '../base/ip.js';
 import { startRequestServer, type FramedRequest, type RequestFraming } from './unixServer.js';
 
 export const CONTROL_FOLDER = '/run/beam';
@@ -86,18 +92,35 @@ const formatAnswer = (answer: ControlAnswer): string => `${JSON.stringify(answer
 export function parseRequest(line: string): ControlRequest | null {
   const value = parseJson(line);
   if (typeof value !== 'object' || value === null || !('method' in value)) return null;
-  const fields = Object.keys(value).length;
   switch (value.method) {
     case 'status':
-    case 'down':
     case 'save':
-      return fields === 1 ? { method: value.method } : null;
+      return Object.keys(value).length === 1 ? { method: value.method } : null;
     case 'reload':
-      if (fields !== 2 || !('force' in value) || typeof value.force !== 'boolean') return null;
-      return { method: 'reload', force: value.force };
+    case 'down': {
+      const caller = parseCaller(value);
+      return caller === null ? null : { method: value.method, ...caller };
+    }
     default:
       return null;
   }
+}
+
+function parseCaller(value: object): ControlCaller | null {
+  if (Object.keys(value).length !== 3 || !('force' in value) || !('session' in value)) return null;
+  if (typeof value.force !== 'boolean') return null;
+  if (value.session === null) return { force: value.force, session: null };
+  const session = parseSession(value.session);
+  return session === null ? null : { force: value.force, session };
+}
+
+function parseSession(value: unknown): ControlSession | null {
+  if (typeof value !== 'object' || value === null || Object.keys(value).length !== 3) return null;
+  const { client, server, serverPort } = value as Partial<Record<keyof ControlSession, unknown>>;
+  if (typeof client !== 'string' || parseAddress(client) === null) return null;
+  if (typeof server !== 'string' || parseAddress(server) === null) return null;
+  if (typeof serverPort !== 'number' || !Number.isInteger(serverPort)) return null;
+  return serverPort >= 1 && serverPort <= 65_535 ? { client, server, serverPort } : null;
 }
 
 function parseJson(text: string): unknown {

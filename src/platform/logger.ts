@@ -9,7 +9,8 @@ const ORDER: Readonly<Record<LogLevel, number>> = { silent: 0, error: 1, info: 2
 const PRIORITY: Readonly<Record<Spoken, number>> = { error: 3, info: 6, debug: 7 };
 
 export interface LoggerOptions {
-  readonly level: LogLevel;
+  /** Asked for every line: it may change. */
+  readonly level: () => LogLevel;
   /** Stands in every line: one journal may hold many tunnels. */
   readonly interfaceName: string;
   /** Lines go to the journal, which keeps its own time. */
@@ -22,7 +23,7 @@ export function createLogger(options: LoggerOptions): Logger {
   const log =
     (level: Spoken) =>
     (text: string): void => {
-      if (ORDER[level] > ORDER[options.level]) return;
+      if (ORDER[level] > ORDER[options.level()]) return;
       // One line each: text that came from outside can't forge another.
       const line = text.replaceAll(/[\r\n]+/g, ' ');
       options.write(`${head(level, options)}${line}\n`);

@@ -6,11 +6,26 @@ import type { DropReason } from './dataPlane.js';
 export type ControlRequest =
   | { readonly method: 'status' }
   /** Reads the config file again and applies what changed; only for a tunnel that `up` or `run` started. */
-  | { readonly method: 'reload'; readonly force: boolean }
+  | ({ readonly method: 'reload' } & ControlCaller)
   /** Takes the tunnel down and ends the daemon; answered when everything is undone. */
-  | { readonly method: 'down' }
+  | ({ readonly method: 'down' } & ControlCaller)
   /** Writes the running state back to the config file (wg-quick's `save`). */
   | { readonly method: 'save' };
+
+/** Who asks, for the lockout check (SPEC.md 8.7). */
+export interface ControlCaller {
+  /** Go on although the session would be cut off. */
+  readonly force: boolean;
+  /** The SSH session that the command was called from; null for none. */
+  readonly session: ControlSession | null;
+}
+
+export interface ControlSession {
+  readonly client: string;
+  readonly server: string;
+  /** 1 to 65,535. */
+  readonly serverPort: number;
+}
 
 export type ControlAnswer =
   | { readonly ok: true; readonly result: ControlResult }
