@@ -85,7 +85,7 @@ export class ManagedService implements Service {
       reporter: {
         progress: (line) => {
           readiness?.step(line);
-          logger.info(line);
+          logger.debug(line);
         },
         warn: (text) => this.#warn(text),
       },

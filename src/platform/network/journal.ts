@@ -207,12 +207,16 @@ export const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_i
 export const networkNamespace = (): string =>
   /\d+/.exec(readlinkSync('/proc/self/ns/net'))?.[0] ?? 'unknown';
 
-/** null if there is no such process. */
+/** Ended, and not yet asked for by its parent: nothing of it works any more. */
+const DEAD_STATES = ['Z', 'X'];
+
+/** null if there is no such process, or only what is left of it. */
 export function processIdentity(pid: number): ProcessIdentity | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name in parentheses may hold spaces and parentheses; field 3 follows the last one.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    if (DEAD_STATES.includes(fields[0] ?? '')) return null;
     return { pid, startTicks: fields[19] ?? '' };
   } catch {
     return null;
