@@ -1,9 +1,6 @@
 // The tunnel of a configuration file: what `beam up` and `beam run` keep running. SPEC.md 8 and 9.
 import { assertNever, BugError } from '../base/assert.js';
 import { OperatorError, type OperatorErrorDetails } from '../base/errors.js';
-import { deviceTransition } from '../config/diff/deviceTransition.js';
-import { diffConfigs } from '../config/diff/diffConfigs.js';
-import { formatDiff } from '../config/diff/formatDiff.js';
 import { formatTunnelConfig } from '../config/file/formatTunnelConfig.js';
 import { savedConfig } from '../config/savedConfig.js';
 import { destroyTunnelConfig, type TunnelConfig } from '../config/tunnelConfig.js';
@@ -160,13 +157,7 @@ export class ManagedService implements Service {
     const { running } = this.#up();
     const { config: wanted, keyFromFile, warnings } = await loadConfig(this.#source);
     try {
-      const diff = diffConfigs(running.config, wanted);
-      const changes = formatDiff(diff);
-      await running.reload({
-        ...caller,
-        wanted,
-        deviceTransition: (endpoints) => deviceTransition(diff, { endpoints, keyFromFile }),
-      });
+      const changes = await running.reload({ ...caller, wanted, keyFromFile });
       for (const warning of warnings) this.#warn(warning);
       this.#context.setLogLevel(wanted.beam.logLevel);
       return changes;

@@ -37,6 +37,7 @@ export interface AgentOptions {
 
 export type AgentAnswer =
   | { readonly event: 'up' | 'done' | 'recovered' | 'nothing' }
+  | { readonly event: 'reloaded'; readonly changes: readonly string[] }
   | { readonly event: 'failed'; readonly code: string; readonly message: string }
   | { readonly event: 'warning' | 'step'; readonly text: string };
 
@@ -142,7 +143,7 @@ async function obey(line: string, tunnel: RunningTunnel): Promise<boolean> {
       return true;
     }
     case 'reload':
-      await reload(tunnel, readConfig(file)).then(() => answer({ event: 'done' }), fail);
+      await reload(tunnel, file).catch(fail);
       return false;
     case 'crash':
       process.kill(process.pid, 'SIGKILL');
@@ -152,14 +153,10 @@ async function obey(line: string, tunnel: RunningTunnel): Promise<boolean> {
   }
 }
 
-async function reload(tunnel: RunningTunnel, wanted: TunnelConfig): Promise<void> {
-  await tunnel.reload({
-    ...caller,
-    wanted,
-    deviceTransition: () => {
-      throw new Error('later');
-    },
-  });
+async function reload(tunnel: RunningTunnel, file: string): Promise<void> {
+  const wanted = readConfig(file);
+  const lines = await tunnel.reload({ ...caller, wanted, keyFromFile: null });
+  answer({ event: 'reloaded', changes: lines });
 }
 
 function fail(error: unknown): void {

@@ -1,5 +1,8 @@
 // From one configuration to another while the tunnel runs: all of it or nothing. SPEC.md 8.8.
 import type { Endpoint } from '../../base/ip.js';
+import type { Secret } from '../../base/secret.js';
+import { deviceTransition, type DeviceTransition } from '../../config/diff/deviceTransition.js';
+import { diffConfigs } from '../../config/diff/diffConfigs.js';
 import type { TunnelConfig } from '../../config/tunnelConfig.js';
 import type { DeviceChange } from '../../peer/change.js';
 import { layoutNetwork, type Layout } from '../../platform/network/layout.js';
@@ -13,18 +16,10 @@ import type { Caller, LifecyclePorts } from './lifecyclePorts.js';
 import { LockoutGuard } from './lockoutGuard.js';
 import type { TunnelControl } from './tunnelControl.js';
 
-/** The difference of two configurations as the device takes it. The mark is the layout's affair. */
-export interface DeviceTransition {
-  /** Keys, port, new peers, changed fields, allowed-IPs that are added. */
-  readonly widen: DeviceChange;
-  /** Allowed-IPs and peers that go. */
-  readonly narrow: DeviceChange;
-}
-
 export interface ReloadRequest extends Caller {
   readonly wanted: TunnelConfig;
-  /** `endpoints`: by public key in base64, as far as they are known. */
-  readonly deviceTransition: (endpoints: ReadonlyMap<string, Endpoint>) => DeviceTransition;
+  /** The content of the wanted PrivateKeyFile, borrowed; null where there is none. */
+  readonly keyFromFile: Secret | null;
 }
 
 export interface InForce {
@@ -50,7 +45,8 @@ export async function carryOutReload(
     { interfaceName, before, after },
     { ...request, reporter },
   );
-  const { widen, narrow } = withMark(request.deviceTransition(request.endpoints), before, after);
+  const transition = deviceTransition(diffConfigs(config, request.wanted), request);
+  const { widen, narrow } = withMark(transition, before, after);
   const steps = planTransition(before, after);
   const both = { ...widen, peers: [...widen.peers, ...narrow.peers] };
   const restoring = restoringChange(control.snapshot(), both);

@@ -1,6 +1,8 @@
 // A tunnel that is up: its reload and its end. SPEC.md 8.1 and 8.8.
 import { OperatorError } from '../../base/errors.js';
 import type { Endpoint } from '../../base/ip.js';
+import { diffConfigs } from '../../config/diff/diffConfigs.js';
+import { formatDiff } from '../../config/diff/formatDiff.js';
 import { destroyTunnelConfig, type TunnelConfig } from '../../config/tunnelConfig.js';
 import type { HookName } from '../../platform/network/hooks.js';
 import type { Layout } from '../../platform/network/layout.js';
@@ -74,13 +76,13 @@ export class RunningTunnel {
 
   /**
    * All or nothing; throws OperatorError and goes on as before. On success the wanted configuration
-   * belongs to the tunnel and the old one's secrets are destroyed.
+   * belongs to the tunnel and the old one's secrets are destroyed. Returns what changed, a line each.
    */
-  reload(request: ReloadRequest): Promise<void> {
+  reload(request: ReloadRequest): Promise<string[]> {
     return this.#exclusively(() => this.#reload(request));
   }
 
-  async #reload(request: ReloadRequest): Promise<void> {
+  async #reload(request: ReloadRequest): Promise<string[]> {
     if (this.#down) throw notUp(this.interfaceName);
     const { wanted } = request;
     const { lookUp, clock } = this.#ports;
@@ -92,9 +94,11 @@ export class RunningTunnel {
     const endpoints = endpointsOf(wanted, known, this.#ports);
     this.#layout = await carryOutReload(this.#inForce(), { ...request, endpoints }, this.#ports);
     const replaced = this.#config;
+    const changes = formatDiff(diffConfigs(replaced, wanted));
     this.#config = wanted;
-    if (replaced !== wanted) destroyTunnelConfig(replaced);
     this.#resolver.configure(resolverSettings(wanted, known, this.#ports));
+    destroyTunnelConfig(replaced);
+    return changes;
   }
 
   /** Throws E_LOCKOUT if `down` would. */
