@@ -2,7 +2,7 @@
 // fields that tests look at.
 import { readFileSync } from 'node:fs';
 import { formatAddress } from '../../src/base/ip.js';
-import type { Namespace, Network } from './netns.js';
+import type { Namespace, Network } from './netnsNetwork.js';
 import { waitFor } from './netnsProcess.js';
 import type { Background } from './netnsProcess.js';
 

@@ -2,7 +2,7 @@
 // duplicates, delays, corrupts, records and injects datagrams (this kernel has no netem). This half
 // steers it from the test; netnsRelayProcess.ts is the relay.
 import { fileURLToPath } from 'node:url';
-import type { Namespace } from './netns.js';
+import type { Namespace } from './netnsNetwork.js';
 import { waitFor } from './netnsProcess.js';
 import type { Background } from './netnsProcess.js';
 

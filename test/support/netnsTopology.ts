@@ -1,5 +1,5 @@
 // The networks that most tests use: two ends on one wire, and a tunnel between them.
-import type { Namespace, Network } from './netns.js';
+import type { Namespace, Network } from './netnsNetwork.js';
 import { Relay } from './netnsRelay.js';
 import { Tunnel, newPresharedKey } from './netnsTunnel.js';
 import type { Implementation } from './netnsTunnel.js';

@@ -1,6 +1,6 @@
 // Traffic through a network under test: pings, files with a hash, iperf3.
 import { fileURLToPath } from 'node:url';
-import type { Namespace } from './netns.js';
+import type { Namespace } from './netnsNetwork.js';
 import { waitFor } from './netnsProcess.js';
 import type { Background } from './netnsProcess.js';
 

@@ -3,7 +3,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { UAPI_FOLDER } from './netnsLeftovers.js';
-import type { Namespace, Network } from './netns.js';
+import type { Namespace, Network } from './netnsNetwork.js';
 import { runToEnd, waitFor } from './netnsProcess.js';
 import type { Background, CommandResult } from './netnsProcess.js';
 
@@ -131,6 +131,8 @@ export interface TunnelOptions {
   readonly keys?: KeyPair;
   readonly interfaceName?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** Instead of the implementation's own: the command, to which the interface's name is added. */
+  readonly command?: readonly string[];
 }
 
 /** One interface of one implementation, with the process that serves it. */
@@ -149,10 +151,13 @@ export class Tunnel {
     this.namespace = options.namespace;
     this.keys = options.keys ?? newKeyPair();
     this.interfaceName = options.interfaceName ?? net.newInterfaceName();
-    this.process = options.namespace.spawn(
-      foregroundCommand(options.implementation, this.interfaceName),
-      { env: { LOG_LEVEL: 'verbose', WG_PROCESS_FOREGROUND: '1', ...options.env } },
-    );
+    const command =
+      options.command === undefined
+        ? foregroundCommand(options.implementation, this.interfaceName)
+        : [...options.command, this.interfaceName];
+    this.process = options.namespace.spawn(command, {
+      env: { LOG_LEVEL: 'verbose', WG_PROCESS_FOREGROUND: '1', ...options.env },
+    });
   }
 
   /** Resolves when `wg` gets an answer from it. */
