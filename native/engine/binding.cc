@@ -290,13 +290,17 @@ void closeShared(napi_env, void* shared, void*) {
 }
 
 /**
- * open(nameOrFd, mtu or 0, cipher, tunTcp, tunUdp, udpSegment, seed, onEvents): an engine, a negative errno,
+ * open(name, fd, or null for a socket pair, mtu or 0, cipher, tunTcp, tunUdp, udpSegment, seed, onEvents): an engine, a negative errno,
  * or a reason.
  */
 napi_value open(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   core::DeviceOptions options;
-  if (arguments.isString()) {
+  if (arguments.isNull()) {
+    arguments.skip();
+    options.pair = true;
+    options.pairVnet = true;
+  } else if (arguments.isString()) {
     options.name = arguments.string();
   } else {
     options.tunFd = static_cast<int>(arguments.u32());
@@ -544,6 +548,31 @@ napi_value stats(napi_env env, napi_callback_info info) {
       .value();
 }
 
+/** pairWrite(engine, packet): the system sends a packet into an engine on a socket pair. */
+napi_value pairWrite(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  Device* device = arguments.device();
+  const auto bytes = arguments.bytes();
+  return arguments.ok() ? jsBoolean(env, device->pairWrite(bytes)) : nullptr;
+}
+
+napi_value pairRead(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  Device* device = arguments.device();
+  if (!arguments.ok()) return nullptr;
+  const auto packet = device->pairRead();
+  return packet ? jsBytes(env, packet->data(), packet->size()) : jsNull(env);
+}
+
+napi_value pairLink(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  Device* device = arguments.device();
+  const bool up = arguments.boolean();
+  const uint32_t mtu = arguments.u32();
+  if (arguments.ok()) device->pairLink(up, mtu);
+  return nullptr;
+}
+
 /** True if every cipher that this machine can run gives the known answers. */
 napi_value selfCheck(napi_env env, napi_callback_info) {
   const auto evp = cipher::makeEvp();
@@ -615,6 +644,9 @@ napi_value initialize(napi_env env, napi_value exports) {
       {"countControlReceived", countControlReceived},
       {"traffic", traffic},
       {"stats", stats},
+      {"pairWrite", pairWrite},
+      {"pairRead", pairRead},
+      {"pairLink", pairLink},
       {"selfCheck", selfCheck},
       {"probe", probe},
   };

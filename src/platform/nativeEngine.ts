@@ -12,7 +12,6 @@ import type {
   DataPlaneEvent,
   DataPlaneListener,
   DataPlaneStats,
-  DropReason,
   PeerId,
   PeerTraffic,
   SessionKeys,
@@ -35,8 +34,11 @@ import { bindError, markError } from './udpErrors.js';
 import { encodePath, PathReader } from './udpPath.js';
 
 export interface NativeEngineOptions {
-  /** A descriptor (WG_TUN_FD) may have IFF_VNET_HDR set; without it there are no offloads. */
-  readonly source: TunSource;
+  /**
+   * A descriptor (WG_TUN_FD) may have IFF_VNET_HDR set; without it there are no offloads. `pair`
+   * is for tests: a socket pair, whose other end is `NativeEngine.pair`.
+   */
+  readonly source: TunSource | 'pair';
   /** Never called from inside a call of the engine. */
   readonly listener: DataPlaneListener;
   /** Told when an offload is switched off. */
@@ -58,6 +60,17 @@ export interface NativeEngineUse {
 export interface NativeEngine extends DataPlane {
   /** The interface's name at creation; it may be renamed or moved afterwards. */
   readonly interfaceName: string;
+  /** What the system would do; for an engine on a socket pair only. */
+  readonly pair: SystemEnd;
+}
+
+/** Packets carry a virtio-net header of 10 bytes. */
+export interface SystemEnd {
+  /** False if the pair is full. */
+  write(framed: Uint8Array): boolean;
+  /** null if nothing was written. */
+  read(): Buffer | null;
+  link(up: boolean, mtu: number): void;
 }
 
 export type NativeEngineOpen = NativeEngine | { readonly unavailable: string };
@@ -67,9 +80,22 @@ export function openNativeEngine(options: NativeEngineOptions): NativeEngineOpen
   const load = options.addon === undefined ? loadEngineAddon() : { addon: options.addon };
   if (load.addon === null) return { unavailable: load.reason };
   const { source } = options;
-  const place = 'fd' in source ? `descriptor ${source.fd}` : source.name;
-  if ('name' in source && !isInterfaceName(source.name)) throw tunError(place, 'not a valid name');
+  const place = placeOf(source);
+  if (source !== 'pair' && 'name' in source && !isInterfaceName(source.name)) {
+    throw tunError(place, 'not a valid name');
+  }
   return NativeEngineAdapter.open(load.addon, options, place);
+}
+
+function placeOf(source: TunSource | 'pair'): string {
+  if (source === 'pair') return 'a socket pair';
+  return 'fd' in source ? `descriptor ${source.fd}` : source.name;
+}
+
+/** As the addon takes it: descriptor, name, or null for a pair; and the MTU, 0 to leave it. */
+function addonSource(source: TunSource | 'pair'): [string | number | null, number] {
+  if (source === 'pair') return [null, 0];
+  return 'fd' in source ? [source.fd, 0] : [source.name, source.mtu ?? 0];
 }
 
 class NativeEngineAdapter implements NativeEngine {
@@ -86,8 +112,7 @@ class NativeEngineAdapter implements NativeEngine {
     const adapter = new NativeEngineAdapter(addon, options);
     const { source, use = {} } = options;
     const opened = addon.open(
-      'fd' in source ? source.fd : source.name,
-      'mtu' in source ? (source.mtu ?? 0) : 0,
+      ...addonSource(source),
       CIPHER_CHOICES[use.cipher ?? 'best'],
       use.tunTcp ?? true,
       use.tunUdp ?? true,
@@ -110,6 +135,12 @@ class NativeEngineAdapter implements NativeEngine {
   get interfaceName(): string {
     return this.#addon.name(this.#open());
   }
+
+  readonly pair: SystemEnd = {
+    write: (framed) => this.#addon.pairWrite(this.#open(), framed),
+    read: () => this.#addon.pairRead(this.#open()),
+    link: (up, mtu) => this.#addon.pairLink(this.#open(), up, mtu),
+  };
 
   bind(port: number): number {
     const bound = this.#addon.bind(this.#open(), port);
@@ -269,7 +300,11 @@ class NativeEngineAdapter implements NativeEngine {
     const kind = EVENT_KINDS[native.kind];
     switch (kind) {
       case 'controlReceived':
-        return { kind, bytes: native.bytes, path: this.#paths.read(native.path, 0) };
+        return {
+          kind,
+          bytes: new Uint8Array(native.bytes),
+          path: this.#paths.read(native.path, 0),
+        };
       case 'linkChanged':
         return { kind, up: native.up, mtu: native.mtu };
       case 'tunClosed':

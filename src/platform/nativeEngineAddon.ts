@@ -92,7 +92,7 @@ export interface EngineAddon {
 
   /** An engine, a negative errno, or a reason. `mtu` 0 leaves it; `cipher` is of CIPHER_CHOICES. */
   open(
-    source: string | number,
+    source: string | number | null,
     mtu: number,
     cipher: number,
     tunTcp: boolean,
@@ -152,6 +152,9 @@ export interface EngineAddon {
   /** null for a peer that isn't there. */
   traffic(engine: EngineHandle, slot: number, generation: number): NativeTraffic | null;
   stats(engine: EngineHandle): NativeStats;
+  pairWrite(engine: EngineHandle, packet: Uint8Array): boolean;
+  pairRead(engine: EngineHandle): Buffer | null;
+  pairLink(engine: EngineHandle, up: boolean, mtu: number): void;
   selfCheck(): boolean;
   /** native/engine/probe: for tests. null where the answer is "refused". */
   probe(operation: number, input: Uint8Array): Buffer | null;

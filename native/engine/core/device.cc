@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/socket.h>
 
 #include "core/limits.h"
 
@@ -38,6 +39,16 @@ void sendControl(Loop& loop, const packet::PathRecord& path, PeerRef peer,
   queue.appendTo(path, peer, trafficClass, {room, bytes.size()}, false);
 }
 
+int openPair(const DeviceOptions& options, kernel::Tun& tun, sys::UniqueFd& systemEnd) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0) {
+    return -errno;
+  }
+  kernel::Tun::adoptPair(sys::UniqueFd(ends[0]), options.pairVnet, tun);
+  systemEnd = sys::UniqueFd(ends[1]);
+  return 0;
+}
+
 }  // namespace
 
 int Device::open(DeviceOptions options, std::unique_ptr<Device>& out, std::string& reason) {
@@ -47,19 +58,24 @@ int Device::open(DeviceOptions options, std::unique_ptr<Device>& out, std::strin
     return -ENOSYS;
   }
   kernel::Tun tun;
-  const int opened = options.tunFd >= 0 ? kernel::Tun::adopt(options.tunFd, tun)
+  sys::UniqueFd pairEnd;
+  const int opened = options.pair         ? openPair(options, tun, pairEnd)
+                     : options.tunFd >= 0 ? kernel::Tun::adopt(options.tunFd, tun)
                                         : kernel::Tun::open(options.name.c_str(), tun);
   if (opened < 0) return opened;
   if (options.mtu != 0) {
     if (const int error = sys::setLinkMtu(tun.fd(), options.mtu); error != 0) return -error;
   }
   const std::string name = tun.name();
+  // Best effort: where it fails, a full super-packet goes out as two sends instead of one.
+  if (options.tunFd < 0 && !options.pair) kernel::limitSuperPackets(name, kSuperPacketBytes);
   auto loop = std::make_unique<Loop>(std::move(tun), std::move(chosen.backend), options.switches,
                                      options.seed, std::move(options.wake));
   if (const int error = loop->prepare(); error != 0) return -error;
   std::unique_ptr<Device> device(new Device(std::move(loop)));
   device->name_ = name;
   device->cipherNote_ = chosen.note;
+  device->pairEnd_ = std::move(pairEnd);
   if (const int error = startThread(*device->loop_, device->thread_); error != 0) {
     device->thread_ = {};
     return -error;
@@ -247,6 +263,22 @@ Stats Device::stats() {
   });
   stats.cipherNote = cipherNote_;
   return stats;
+}
+
+bool Device::pairWrite(std::span<const uint8_t> packet) {
+  return send(pairEnd_.get(), packet.data(), packet.size(), 0) >= 0;
+}
+
+std::optional<std::vector<uint8_t>> Device::pairRead() {
+  std::vector<uint8_t> packet(packet::kVnetHeaderBytes + packet::kMaxDatagramBytes);
+  const ssize_t bytes = recv(pairEnd_.get(), packet.data(), packet.size(), 0);
+  if (bytes < 0) return std::nullopt;
+  packet.resize(static_cast<size_t>(bytes));
+  return packet;
+}
+
+void Device::pairLink(bool up, uint32_t mtu) {
+  loop_->post([up, mtu](Loop& loop) { loop.tellLink(up, mtu); });
 }
 
 }  // namespace beam::core

@@ -18,6 +18,9 @@ struct DeviceOptions {
   std::string name;
   /** Taken over; -1 for none. */
   int tunFd = -1;
+  /** A socket pair instead, for tests; `pairVnet` as in Tun::adoptPair. */
+  bool pair = false;
+  bool pairVnet = false;
   /** 0 leaves what the interface has. */
   uint32_t mtu = 0;
   cipher::Choice cipher = cipher::Choice::best;
@@ -97,6 +100,12 @@ class Device {
   Traffic traffic(PeerRef peer);
   Stats stats();
 
+  // With a socket pair, for tests: what the system would do.
+  bool pairWrite(std::span<const uint8_t> packet);
+  /** Null if nothing was written. */
+  std::optional<std::vector<uint8_t>> pairRead();
+  void pairLink(bool up, uint32_t mtu);
+
  private:
   explicit Device(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
   /** Runs on the engine's thread if the peer is still there. */
@@ -105,6 +114,7 @@ class Device {
   std::unique_ptr<Loop> loop_;
   std::string name_;
   std::string cipherNote_;
+  sys::UniqueFd pairEnd_;
   pthread_t thread_{};
   uint16_t port_ = 0;
   uint32_t mark_ = 0;

@@ -25,6 +25,11 @@ inline constexpr uint8_t kFamilies[] = {4, 6};
 inline constexpr uint64_t kLinkPollNs = 1'000'000'000;
 /** Chosen: how often one peer's sticky source address is held against the routes. */
 inline constexpr uint64_t kRouteCheckNs = 1'000'000'000;
+/**
+ * Chosen: sealed, a super-packet of 62,000 bytes at the usual MTUs is at most one UDP_SEGMENT send
+ * (65,507 bytes); one of 65,536 is one and a rest.
+ */
+inline constexpr uint32_t kSuperPacketBytes = 62'000;
 /** Chosen: super-datagrams that a path refuses are tried again after this. */
 inline constexpr uint64_t kSegmentRetryNs = 10'000'000'000;
 

@@ -113,7 +113,7 @@ void Loop::pumpUdp(uint8_t family, uint32_t events) {
 void Loop::pumpTun() {
   if (!tunOpen_) return;
   const int error = transmitter_.pump(nowNs_);
-  if (error != 0 && error != EAGAIN && !sys::identifyTun(tun_.fd()).ok()) closeTun();
+  if (error != 0 && error != EAGAIN && !tun_.attached()) closeTun();
 }
 
 /** While a socket is full nothing is read from the TUN: the system holds its senders back. */
@@ -144,6 +144,10 @@ void Loop::setSockets(kernel::UdpPair sockets) {
 // The link.
 
 void Loop::openLink() {
+  if (tun_.isPair()) {
+    linkPollAtNs_ = kNever;
+    return;
+  }
   linkPollAtNs_ = nowNs_ + kLinkPollNs;
   auto opened = sys::LinkWatch::open(netlink_, tun_.fd(), true);
   if (!opened.ok()) {
@@ -171,8 +175,7 @@ void Loop::readLink() {
 void Loop::pollLink() {
   linkPollAtNs_ = kNever;
   if (!tunOpen_) return;
-  // A descriptor whose interface is gone has no name any more.
-  if (!sys::identifyTun(tun_.fd()).ok()) {
+  if (!tun_.attached()) {
     closeTun();
     return;
   }

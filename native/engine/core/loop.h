@@ -62,6 +62,7 @@ class Loop {
   uint64_t nowNs() const { return nowNs_; }
   bool linkWatched() const { return link_.fd() >= 0; }
   void setSockets(kernel::UdpPair sockets);
+  void tellLink(bool up, uint32_t mtu);
   void countDrop(Drop reason) { counters_.drop(reason); }
   void countSendFailed(int error) {
     counters_.drop(Drop::sendFailed);
@@ -80,7 +81,6 @@ class Loop {
   void openLink();
   void readLink();
   void pollLink();
-  void tellLink(bool up, uint32_t mtu);
   int timeoutMs() const;
   bool watch(int fd, uint32_t source, uint32_t events);
   bool rewatch(int fd, uint32_t source, uint32_t events);

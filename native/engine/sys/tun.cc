@@ -2,12 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
 #include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "../../sys/netlinkMessage.h"
+#include "../../sys/netlinkSocket.h"
+#include "../../sys/tun.h"
 #include "packet/wire.h"
 
 // Newer than some systems' headers (Linux 6.2).
@@ -37,6 +42,19 @@ int Tun::adopt(int fd, Tun& out) {
   return out.adoptFlags();
 }
 
+void Tun::adoptPair(sys::UniqueFd fd, bool vnet, Tun& out) {
+  out.fd_ = std::move(fd);
+  out.name_ = "pair";
+  out.isPair_ = true;
+  out.offloads_ = {};
+  out.offloads_.vnetHeader = vnet;
+}
+
+bool Tun::attached() const {
+  // A descriptor whose interface is gone has no name any more.
+  return isPair_ || sys::identifyTun(fd_.get()).ok();
+}
+
 int Tun::adoptFlags() {
   ifreq request{};
   if (ioctl(fd_.get(), TUNGETIFF, &request) < 0) return -errno;
@@ -58,7 +76,7 @@ int Tun::setOffloads(bool tcp, bool udp) {
   if (tcp) flags |= TUN_F_TSO4 | TUN_F_TSO6;
   // The kernel takes USO for both families or not at all.
   if (udp) flags |= TUN_F_USO4 | TUN_F_USO6;
-  if (ioctl(fd_.get(), TUNSETOFFLOAD, flags) < 0) return -errno;
+  if (!isPair_ && ioctl(fd_.get(), TUNSETOFFLOAD, flags) < 0) return -errno;
   offloads_.tcp = tcp;
   offloads_.udp = udp;
   return 0;
@@ -73,6 +91,17 @@ int Tun::write(std::span<const iovec> parts) {
   if (!offloads_.vnetHeader) parts = parts.subspan(1);
   const ssize_t bytes = writev(fd_.get(), parts.data(), static_cast<int>(parts.size()));
   return bytes < 0 ? -errno : 0;
+}
+
+int limitSuperPackets(const std::string& name, uint32_t bytes) {
+  ifinfomsg header{};
+  header.ifi_index = static_cast<int>(if_nametoindex(name.c_str()));
+  if (header.ifi_index == 0) return errno;
+  sys::NetlinkRequest request(RTM_NEWLINK, header);
+  request.attribute(IFLA_GSO_MAX_SIZE, bytes);
+  request.acknowledge();
+  sys::NetlinkClient client;
+  return client.ask(request).error;
 }
 
 }  // namespace beam::kernel

@@ -24,7 +24,13 @@ class Tun {
   /** Takes over a descriptor that an interface is attached to; a negative errno on failure. */
   static int adopt(int fd, Tun& out);
 
-  /** 0 or a negative errno. Also limits the super-packets that the system makes. */
+  /**
+   * One end of a socket pair in place of a device, for tests: the other end is the system. `vnet`
+   * says whether packets carry a virtio-net header; offloads are then whatever is asked for.
+   */
+  static void adoptPair(sys::UniqueFd fd, bool vnet, Tun& out);
+
+  /** 0 or a negative errno. */
   int setOffloads(bool tcp, bool udp);
   const TunOffloads& offloads() const { return offloads_; }
   const std::string& name() const { return name_; }
@@ -34,7 +40,9 @@ class Tun {
   int read(std::span<uint8_t> into);
   /** 0 or a negative errno. `parts[0]` is the virtio-net header, left out where there is none. */
   int write(std::span<const iovec> parts);
-  void close() { fd_.reset(); }
+  /** False once the interface is gone, wherever it was. */
+  bool attached() const;
+  bool isPair() const { return isPair_; }
 
  private:
   int adoptFlags();
@@ -42,6 +50,13 @@ class Tun {
   sys::UniqueFd fd_;
   std::string name_;
   TunOffloads offloads_;
+  bool isPair_ = false;
 };
+
+/**
+ * Has the system make super-packets for the named interface of this namespace no longer than that;
+ * 0 or an errno.
+ */
+int limitSuperPackets(const std::string& name, uint32_t bytes);
 
 }  // namespace beam::kernel
