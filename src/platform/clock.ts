@@ -5,7 +5,7 @@ import { instant, wallTime, type Instant } from '../base/time.js';
 import type { Clock, Timer } from '../ports/clock.js';
 import { loadIoAddon, type IoAddon } from './addon.js';
 
-/** The longest delay that setTimeout takes; longer ones fire early and are asked for again. */
+/** The longest delay that setTimeout takes. */
 const MAX_DELAY_MS = 2_147_483_647;
 
 export interface ClockOptions {
@@ -23,7 +23,7 @@ export function systemClock(options: ClockOptions = {}): Clock {
   return {
     now: () => instant(bootMs()),
     wallNow: () => wallTime(addon === null ? Date.now() : addon.wallMs()),
-    setTimer,
+    setTimer: (delayMs, callback) => setTimer(bootMs, bootMs() + delayMs, callback),
   };
 }
 
@@ -50,7 +50,19 @@ export function monotonicWithSuspend(fineMs: () => number, coarseMs: () => numbe
   };
 }
 
-function setTimer(delayMs: number, callback: () => void): Timer {
-  const handle = setTimeout(callback, Math.min(MAX_DELAY_MS, Math.max(0, Math.ceil(delayMs))));
+/** Node's timers fire up to a millisecond early, and at once for longer delays than they take. */
+function setTimer(bootMs: () => number, dueMs: number, callback: () => void): Timer {
+  let handle: NodeJS.Timeout;
+  const wait = (leftMs: number): void => {
+    handle = setTimeout(
+      () => {
+        const stillMs = dueMs - bootMs();
+        if (stillMs > 0) wait(stillMs);
+        else callback();
+      },
+      Math.min(MAX_DELAY_MS, Math.max(0, Math.ceil(leftMs))),
+    );
+  };
+  wait(dueMs - bootMs());
   return { cancel: () => clearTimeout(handle) };
 }
