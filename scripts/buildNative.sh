@@ -33,7 +33,13 @@ state=$({
     -not -path 'native/build/*' | LC_ALL=C sort | xargs -d '\n' sha256sum
 } | sha256sum)
 stamp=native/build/.beam-built
-[ -f native/build/Release/beam_io.node ] && [ "$(cat "$stamp" 2>/dev/null)" = "$state" ] && exit 0
+all_built() {
+  local target
+  for target in $(sed -n "s/.*'target_name': '\([^']*\)'.*/\1/p" native/binding.gyp); do
+    [ -f "native/build/Release/$target.node" ] || return 1
+  done
+}
+all_built && [ "$(cat "$stamp" 2>/dev/null)" = "$state" ] && exit 0
 
 printf 'native: building the addons\n'
 log=native/build/build.log

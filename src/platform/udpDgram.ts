@@ -1,6 +1,7 @@
 // The tunnel's UDP sockets by node:dgram, where there is no addon: no sticky source, TOS or mark.
 // A send's failure is only known after the call, so the next send in that family reports it.
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { BugError } from '../base/assert.js';
 import { formatAddress, parseAddress, type Endpoint, type IpFamily } from '../base/ip.js';
@@ -44,11 +45,21 @@ export class DgramUdpSockets implements UdpSockets {
   bind(port: number): number {
     if (this.#closed) throw new BugError('bind after close');
     const current = this.#sockets[4] ?? this.#sockets[6];
-    if (current !== undefined && current.port === port) return port;
+    if (current !== undefined && current.port === port) return this.#bindMissing(port);
     const opened = this.#openBoth(port);
     this.unbind();
     this.#sockets = opened;
     return (opened[4] ?? opened[6]!).port;
+  }
+
+  /** The port is ours already: only a family that has come up since is opened. */
+  #bindMissing(port: number): number {
+    for (const family of [4, 6] as const) {
+      if (this.#sockets[family] !== undefined) continue;
+      const opened = this.#open(family, port);
+      if (typeof opened !== 'string') this.#sockets = { ...this.#sockets, [family]: opened };
+    }
+    return port;
   }
 
   #openBoth(port: number): Sockets {
@@ -68,6 +79,7 @@ export class DgramUdpSockets implements UdpSockets {
 
   /** An open socket, or an errno name. */
   #open(family: IpFamily, port: number): OpenSocket | string {
+    if (family === 6 && isIpv6Off()) return 'EAFNOSUPPORT';
     const socket = createSocket({
       type: family === 4 ? 'udp4' : 'udp6',
       ipv6Only: family === 6,
@@ -136,6 +148,17 @@ export class DgramUdpSockets implements UdpSockets {
   close(): void {
     this.unbind();
     this.#closed = true;
+  }
+}
+
+/** As native/sys/udp.cc: the sysctl says so and no address is left, not even ::1. */
+function isIpv6Off(): boolean {
+  try {
+    const setting = readFileSync('/proc/sys/net/ipv6/conf/all/disable_ipv6', 'latin1');
+    return setting.startsWith('1') && readFileSync('/proc/net/if_inet6', 'latin1') === '';
+  } catch {
+    // Without /proc, or without IPv6 in the kernel, opening the socket tells.
+    return false;
   }
 }
 
