@@ -11,7 +11,7 @@ import { Findings } from './findings.js';
 import type { ConfigNotice, Problem, Report } from './findings.js';
 import { configLines } from './lines.js';
 import type { ConfigLine } from './lines.js';
-import { findKey, findSection, SCHEMA } from './schema.js';
+import { findKey, findSection, isForOthers, SCHEMA } from './schema.js';
 import type { KeySpec, SectionName } from './schema.js';
 import { unknownKey, unknownSection } from './unknownNames.js';
 
@@ -164,13 +164,13 @@ class FileReader {
     draft: Draft,
   ): void {
     const report = this.#report();
+    if (line.marked && isForOthers(line.key)) {
+      report.problem(markedForOthers(line.key));
+      return;
+    }
     const spec = findKey(keys, line.key);
     if (spec === null) {
       report.problem(unknownKey(line.key, section));
-      return;
-    }
-    if (line.marked && spec.reader !== 'beam') {
-      report.problem(markedForOthers(spec.name));
       return;
     }
     if (!line.marked && spec.reader === 'beam') this.#draft.beamOnlyLine ??= this.#lineNumber;

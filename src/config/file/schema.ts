@@ -158,3 +158,10 @@ export function findKey<Spec extends { readonly name: string }>(
   const lower = name.toLowerCase();
   return keys.find((spec) => spec.name.toLowerCase() === lower) ?? null;
 }
+
+/** A setting that `wg` or wg-quick reads, in whichever section. */
+export const isForOthers = (name: string): boolean =>
+  SECTION_NAMES.some((section) => {
+    const spec = findKey<{ name: string; reader: string }>(SCHEMA[section], name);
+    return spec !== null && spec.reader !== 'beam';
+  });

@@ -20,9 +20,9 @@ export function unknownKey(name: string, section: SectionName): Problem {
   const meant = nearest(name, here) ?? nearest(name, ALL_KEYS);
   return {
     code: 'E_CONFIG_KEY',
-    expected: `a setting of [${section}]: ${here.join(', ')}`,
+    expected: `a setting of [${section}]${meant === null ? `: ${here.join(', ')}` : ''}`,
     found: shownName(name, meant),
-    remedy: home === null ? remedy(meant, here) : `move it to a [${home}] section`,
+    remedy: home === null ? remedy(meant, here) : `move it to [${home}]`,
   };
 }
 
