@@ -67,13 +67,14 @@ bool Coalescer::checksumValid(std::span<const uint8_t> packet, const Flow& flow)
   return checksumFold(checksumAdd(packet.first(flow.l4Start))) == 0xffff;
 }
 
+bool Coalescer::sameAddresses(const Run& run, const uint8_t* packet, uint8_t version) {
+  if (run.flow.version != version) return false;
+  return version == 4 ? sameBytes(run.head, packet, 12, 20) : sameBytes(run.head, packet, 8, 40);
+}
+
 /** Same addresses, protocol and ports. */
 bool Coalescer::sameFlow(const Run& run, const uint8_t* packet, const Flow& flow) {
-  if (run.flow.version != flow.version || run.flow.protocol != flow.protocol) return false;
-  const bool sameAddresses =
-      flow.version == 4 ? sameBytes(run.head, packet, 12, 20) : sameBytes(run.head, packet, 8, 40);
-  return sameAddresses && loadRaw<uint32_t>(run.head + run.flow.l4Start) ==
-                              loadRaw<uint32_t>(packet + flow.l4Start);
+  return run.flow.protocol == flow.protocol && sameAddresses(run, packet, flow.version) && loadRaw<uint32_t>(run.head + run.flow.l4Start) == loadRaw<uint32_t>(packet + flow.l4Start);
 }
 
 /** True if the packet is what the segmenter would cut next from this run. */
@@ -88,9 +89,10 @@ bool Coalescer::follows(const Run& run, const uint8_t* packet, const Flow& flow)
     if (head[1] != packet[1] || !sameBytes(head, packet, 6, 9)) return false;
     const uint16_t headId = loadBe16(head + 4);
     const uint16_t id = loadBe16(packet + 4);
-    // RFC 6864: the id of a packet that can't be fragmented means nothing; some senders keep 0.
-    const bool constantId = (loadBe16(head + 6) & kDontFragment) != 0 && id == headId;
-    if (!constantId && id != static_cast<uint16_t>(headId + run.packets)) return false;
+    // RFC 6864: the id of a packet that can't be fragmented means nothing, and some systems leave
+    // it 0. Those alone come out with other ids, should they be segmented again.
+    const bool noId = (loadBe16(head + 6) & kDontFragment) != 0 && id == 0 && headId == 0;
+    if (!noId && id != static_cast<uint16_t>(headId + run.packets)) return false;
   } else if (!sameBytes(head, packet, 0, 4) || head[7] != packet[7]) {
     return false;
   }
@@ -105,6 +107,10 @@ bool Coalescer::follows(const Run& run, const uint8_t* packet, const Flow& flow)
 void Coalescer::add(std::span<uint8_t> packet, const IpHeader& header) {
   Flow flow;
   if (!classify(packet, header, flow)) {
+    // A fragment, say, of a flow that has a run: what came before it goes first.
+    for (Run& run : runs_) {
+      if (run.active && sameAddresses(run, packet.data(), header.version)) writeRun(run);
+    }
     writeSingle(packet);
     return;
   }

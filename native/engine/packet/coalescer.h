@@ -76,6 +76,7 @@ class Coalescer {
   bool classify(std::span<const uint8_t> packet, const IpHeader& header, Flow& flow) const;
   bool joinable(std::span<const uint8_t> packet, const Flow& flow) const;
   static bool checksumValid(std::span<const uint8_t> packet, const Flow& flow);
+  static bool sameAddresses(const Run& run, const uint8_t* packet, uint8_t version);
   static bool sameFlow(const Run& run, const uint8_t* packet, const Flow& flow);
   static bool follows(const Run& run, const uint8_t* packet, const Flow& flow);
   void start(Run& run, std::span<uint8_t> packet, const Flow& flow);

@@ -1,0 +1,206 @@
+// Two whole engines in one process, each with its thread, over socket pairs and loopback: what one
+// system sends, the other gets, while the control plane changes things. TSan's main course.
+#include <sched.h>
+#include <time.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <memory>
+
+#include "core/device.h"
+#include "packet/ip.h"
+#include "packet/segmenter.h"
+#include "sys/clock.h"
+#include "test/check.h"
+#include "test/packets.h"
+
+using namespace beam;
+using namespace beam::packet;
+using core::Device;
+using core::PeerRef;
+using beam::test::Random;
+
+namespace {
+
+constexpr PeerRef kPeer{0, 1};
+
+std::unique_ptr<Device> openDevice(cipher::Choice choice, std::atomic<uint32_t>& wakes,
+                                   core::OffloadSwitches switches = {}) {
+  core::DeviceOptions options;
+  options.pair = true;
+  options.pairVnet = true;
+  options.cipher = choice;
+  options.switches = switches;
+  options.wake = [&wakes] { wakes++; };
+  std::unique_ptr<Device> device;
+  std::string reason;
+  CHECK(Device::open(std::move(options), device, reason) == 0);
+  device->pairLink(true, 1420);
+  return device;
+}
+
+void connect(Device& device, uint16_t remotePort, uint8_t theirs) {
+  device.addPeer(kPeer);
+  PathRecord path{};
+  path.family = 4;
+  path.port = remotePort;
+  path.remote = {127, 0, 0, 1};
+  device.setPath(kPeer, path);
+  const AddressBits address{(uint64_t{10} << 56) | (uint64_t{7} << 48) | (uint64_t{theirs} << 32), 0};
+  const AddressBits address6{0xfd07000000000000, theirs};
+  device.changeAllowedIps(kPeer, true, {}, {{4, 32, address}, {6, 128, address6}});
+}
+
+void install(Device& device, uint32_t generation, bool initiator, Suite suite) {
+  std::array<uint8_t, 32> keys[2];
+  keys[0].fill(static_cast<uint8_t>(generation));
+  keys[1].fill(static_cast<uint8_t>(generation + 100));
+  const uint32_t index = generation * 2 + (initiator ? 0 : 1);
+  const core::NewSession session{initiator, index, index ^ 1, suite, kernel::bootNs(),
+                                 {UINT64_MAX / 2, UINT64_MAX - 8192, core::kNever, core::kNever,
+                                  180'000'000'000}};
+  device.installKeys(kPeer, session, keys[initiator ? 0 : 1], keys[initiator ? 1 : 0]);
+}
+
+/** A new session on both ends, confirmed before anything else happens. */
+void rekey(Device& a, Device& b, uint32_t generation, Suite suite) {
+  const uint64_t before = kernel::bootNs();
+  install(b, generation, false, suite);
+  b.stats();  // a round trip: b has the keys before a uses them
+  install(a, generation, true, suite);
+  for (int tries = 0; b.traffic(kPeer).createdNs < before; tries++) {
+    CHECK(tries < 100'000);
+    sched_yield();
+  }
+}
+
+/** What the system got, as single packets. */
+void takePackets(Device& device, std::vector<std::vector<uint8_t>>& into) {
+  while (auto framed = device.pairRead()) {
+    VnetHeader vnet;
+    CHECK(framed->size() > sizeof vnet);
+    std::memcpy(&vnet, framed->data(), sizeof vnet);
+    const size_t bytes = framed->size() - sizeof vnet;
+    std::vector<uint8_t> buffer(framed->begin() + sizeof vnet, framed->end());
+    buffer.resize(bytes + kPaddingMultiple);
+    Segmenter segmenter;
+    CHECK(segmenter.begin(vnet, {buffer.data(), bytes}, 65535));
+    const size_t first = into.size();
+    into.resize(first + segmenter.count());
+    for (uint32_t pass = 0; pass < 2; pass++) {
+      for (uint32_t i = pass; i < segmenter.count(); i += 2) {
+        const auto placed = segmenter.place(i);
+        into[first + i].assign(placed.begin(), placed.end());
+        into[first + i].resize(parseIp(placed)->totalBytes);
+      }
+      segmenter.restore();
+    }
+  }
+}
+
+void exchange(cipher::Choice choice, Suite suite, core::OffloadSwitches switches, int rounds) {
+  Random random(31);
+  std::atomic<uint32_t> wakes{0};
+  auto a = openDevice(choice, wakes, switches);
+  auto b = openDevice(choice, wakes, switches);
+  const int portA = a->bind(0);
+  const int portB = b->bind(0);
+  CHECK(portA > 0 && portB > 0);
+  // The test packets go from 10.7.0.1 to 10.7.0.2 and from fd07::1 to fd07::2.
+  connect(*a, static_cast<uint16_t>(portB), 2);
+  connect(*b, static_cast<uint16_t>(portA), 1);
+  uint32_t generation = 1;
+  rekey(*a, *b, generation, suite);
+  for (int round = 0; round < rounds; round++) {
+    std::vector<std::vector<uint8_t>> sent;
+    // Few enough that no socket buffer overflows.
+    for (uint32_t count = 1 + random.below(3); count > 0; count--) {
+      auto shape = test::randomShape(random);
+      shape.trafficClass &= 0xfe;
+      shape.gsoBytes = std::max<uint16_t>(shape.gsoBytes, 64);
+      shape.payloadBytes = std::min<uint32_t>(shape.payloadBytes, shape.gsoBytes * 20);
+      if (shape.gsoBytes > 1300) shape.gsoBytes = 1300;
+      const auto super = test::makePacket(shape, random);
+      std::vector<uint8_t> framed(sizeof super.vnet);
+      std::memcpy(framed.data(), &super.vnet, sizeof super.vnet);
+      framed.insert(framed.end(), super.bytes.begin(), super.bytes.end());
+      CHECK(a->pairWrite(framed));
+      std::vector<uint8_t> buffer = super.bytes;
+      buffer.resize(super.bytes.size() + kPaddingMultiple);
+      Segmenter segmenter;
+      CHECK(segmenter.begin(super.vnet, {buffer.data(), super.bytes.size()}, 1420));
+      const size_t first = sent.size();
+      sent.resize(first + segmenter.count());
+      for (uint32_t pass = 0; pass < 2; pass++) {
+        for (uint32_t i = pass; i < segmenter.count(); i += 2) {
+          const auto placed = segmenter.place(i);
+          sent[first + i].assign(placed.begin(), placed.end());
+          sent[first + i].resize(parseIp(placed)->totalBytes);
+        }
+        segmenter.restore();
+      }
+    }
+    if (random.chance(20)) {
+      rekey(*a, *b, ++generation, suite);
+    }
+    if (random.chance(10)) a->clearLocalAddress(kPeer);
+    std::vector<std::vector<uint8_t>> received;
+    for (int tries = 0; received.size() < sent.size() && tries < 20000; tries++) {
+      takePackets(*b, received);
+      a->takeEvents();
+      b->takeEvents();
+      if (tries % 64 == 0) b->stats();
+      const timespec pause{0, 100'000};
+      nanosleep(&pause, nullptr);
+    }
+    if (received.size() != sent.size()) {
+      const auto drops = b->stats().counters.drops;
+      for (size_t i = 0; i < drops.size(); i++) {
+        if (drops[i] > 0) std::fprintf(stderr, "b %s %lu\n", core::kDropReasonNames[i], drops[i]);
+      }
+    }
+    // The kernel's GRO and ours keep the order within a flow; across flows it is free.
+    std::sort(sent.begin(), sent.end());
+    std::sort(received.begin(), received.end());
+    CHECK(received == sent);
+  }
+  CHECK(a->traffic(kPeer).sentBytes > 0 && b->traffic(kPeer).receivedBytes > 0);
+  CHECK(wakes > 0);
+}
+
+TEST(chacha, "two engines carry ChaCha20-Poly1305 super-packets while keys change") {
+  exchange(cipher::Choice::best, Suite::chacha20Poly1305, {}, 40);
+}
+TEST(aes, "two engines carry AES-256-GCM super-packets while keys change") {
+  exchange(cipher::Choice::best, Suite::aes256Gcm, {}, 40);
+}
+TEST(openssl, "two engines carry super-packets by OpenSSL") {
+  exchange(cipher::Choice::evp, Suite::chacha20Poly1305, {}, 20);
+}
+TEST(bare, "two engines carry packets without any offload") {
+  exchange(cipher::Choice::best, Suite::chacha20Poly1305, {false, false, false}, 20);
+}
+
+TEST(ends, "an engine ends with packets, events and commands under way") {
+  Random random(32);
+  for (int round = 0; round < 20; round++) {
+    std::atomic<uint32_t> wakes{0};
+    auto device = openDevice(cipher::Choice::best, wakes);
+    CHECK(device->bind(0) > 0);
+    connect(*device, 9, 2);
+    for (uint32_t i = 0; i < 50; i++) {
+      const auto packet = test::makePacket({.payloadBytes = 100}, random);
+      std::vector<uint8_t> framed(sizeof packet.vnet);
+      framed.insert(framed.end(), packet.bytes.begin(), packet.bytes.end());
+      device->pairWrite(framed);
+      if (i == 25) install(*device, 1, true, Suite::aes256Gcm);
+      if (i % 7 == 0) device->sendKeepalive(kPeer);
+    }
+    if (round % 3 == 0) device->removePeer(kPeer);
+    if (round % 4 == 0) device->unbind();
+    device.reset();
+  }
+}
+
+}  // namespace
