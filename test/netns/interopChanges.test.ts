@@ -71,6 +71,29 @@ namespaceTest('a peer moves from IPv4 to IPv6 and the tunnel follows', async (t,
   t.true((await b.peer(a.keys.publicKey)).endpoint?.startsWith(`[${OUTER.a[6]}]:`));
 });
 
+namespaceTest(
+  'answers leave from the address that was asked, not from the first one',
+  async (t, net) => {
+    const ends = await twoEnds(net);
+    await ends.b.addAddress(WIRE_DEVICE, '192.0.2.22/24');
+    await ends.b.addAddress(WIRE_DEVICE, '2001:db8::22/64');
+    for (const asked of ['192.0.2.22', '2001:db8::22']) {
+      const { a, b } = await tunnelPair(net, ends, {
+        ...PAIR,
+        endpointOfB: endpoint(asked, PORT_OF_B),
+      });
+      const capture = await Capture.start(net, ends.a, WIRE_DEVICE);
+      await waitForPing(ends.a, INNER.b[4]);
+      await waitFor('packets are captured', () => capture.datagrams().length >= 4);
+      const sources = (await capture.stop()).map(({ source }) => source);
+      const fromB = sources.filter((source) => source !== OUTER.a[4] && source !== OUTER.a[6]);
+      t.deepEqual(new Set(fromB), new Set([asked]));
+      t.is((await a.peer(b.keys.publicKey)).endpoint, endpoint(asked, PORT_OF_B));
+      for (const tunnel of [a, b]) await tunnel.process.stop();
+    }
+  },
+);
+
 namespaceTest('a new private key ends the old identity and serves the new one', async (t, net) => {
   const ends = await twoEnds(net);
   const { a, b } = await tunnelPair(net, ends, PAIR);

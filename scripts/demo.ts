@@ -1,0 +1,48 @@
+// `npm start`: shows Beam's main job. Two agents in two network namespaces make a tunnel and use it;
+// without root or TUN devices, two agents in this process do. Leaves nothing behind, and says so.
+import { namespacesUnavailable } from '../test/support/netnsAvailable.js';
+import { demonstrateInMemory } from './demo/inMemory.js';
+import { Narrator, styled } from './demo/output.js';
+import { TunnelDemo, describeCommandLine } from './demo/tunnelDemo.js';
+
+const narrator = new Narrator();
+
+async function inNamespaces(): Promise<boolean> {
+  narrator.title(styled('bold', 'Beam: two agents, two networks, one tunnel'));
+  console.log(`   ${describeCommandLine()}\n`);
+  const demo = new TunnelDemo(narrator);
+  const interrupted = (): void => {
+    narrator.bad('interrupted: clearing up');
+    void demo.clear().finally(() => process.exit(130));
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, interrupted);
+  let worked = false;
+  try {
+    await demo.run();
+    worked = true;
+  } catch (error) {
+    narrator.bad(error instanceof Error ? error.message : String(error));
+  }
+  const left = await demo.clear();
+  if (left.length > 0) {
+    narrator.bad(`left behind:\n  ${left.join('\n  ')}`);
+    return false;
+  }
+  narrator.step('left behind', 'nothing: no namespace, no process, no socket, no file');
+  return worked;
+}
+
+async function inMemory(reason: string): Promise<boolean> {
+  narrator.title('Beam: two agents in one process');
+  console.log(`   The full demo needs network namespaces and TUN devices: ${reason}.`);
+  console.log(
+    '   Here are the same handshake and packet path, between arrays instead of networks.\n',
+  );
+  return demonstrateInMemory(narrator);
+}
+
+const reason = namespacesUnavailable();
+const worked = await (reason === null ? inNamespaces() : inMemory(reason));
+if (worked) narrator.good('It works.');
+else narrator.bad('It did not work.');
+process.exitCode = worked ? 0 : 1;
