@@ -1,17 +1,21 @@
 // Picks the data plane and opens it on a TUN device. ARCHITECTURE.md, "Control plane and data plane".
+import { OperatorError } from '../base/errors.js';
 import type { EngineChoice } from '../config/tunnelConfig.js';
 import { openSodiumEngine } from '../dataPlane/sodiumEngine.js';
 import { loadIoAddon } from '../platform/addon.js';
+import { openNativeEngine } from '../platform/nativeEngine.js';
 import { openTunDevice, type OpenTun, type TunSource } from '../platform/tun.js';
 import { openUdpSockets } from '../platform/udp.js';
 import type { Clock } from '../ports/clock.js';
 import type { DataPlane, DataPlaneListener } from '../ports/dataPlane.js';
+import type { Logger } from '../ports/log.js';
 import type { TunEvents } from '../ports/tun.js';
 
 export interface EngineOptions {
   readonly choice: EngineChoice;
   readonly source: TunSource;
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 /** A TUN device that is open, and the engine that will serve it. */
@@ -24,8 +28,41 @@ export interface PreparedEngine {
 
 /** Throws OperatorError E_TUN, or E_ENGINE where the chosen engine can't be had. */
 export async function prepareEngine(options: EngineOptions): Promise<PreparedEngine> {
-  return prepareSodium(options);
+  if (options.choice === 'sodium') return prepareSodium(options);
+  const native = prepareNative(options);
+  if (!('unavailable' in native)) return native;
+  if (options.choice === 'native') throw noNativeEngine(native.unavailable);
+  const sodium = await prepareSodium(options);
+  const warning = `${native.unavailable}: the sodium engine serves instead, more slowly`;
+  return { ...sodium, warnings: [warning, ...sodium.warnings] };
 }
+
+/** It has its own TUN device, so it is open before anybody listens; it reports from its own thread. */
+function prepareNative({
+  source,
+  logger,
+}: EngineOptions): PreparedEngine | { readonly unavailable: string } {
+  let target: DataPlaneListener | null = null;
+  const engine = openNativeEngine({ source, listener: (events) => target?.(events), logger });
+  if ('unavailable' in engine) return engine;
+  return {
+    interfaceName: engine.interfaceName,
+    open: (listener) => {
+      target = listener;
+      return engine;
+    },
+    warnings: [],
+  };
+}
+
+const noNativeEngine = (reason: string): OperatorError =>
+  new OperatorError({
+    code: 'E_ENGINE',
+    place: 'engine',
+    expected: 'the native engine',
+    found: reason,
+    remedy: 'build it (npm run setup), or choose auto or sodium',
+  });
 
 async function prepareSodium({ source, clock }: EngineOptions): Promise<PreparedEngine> {
   const relay = new EventRelay();

@@ -30,7 +30,12 @@ export interface TunnelOptions {
 export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
   const { logger, onEnd } = options;
   const clock = systemClock();
-  const engine = await prepareEngine({ choice: options.engine, source: options.source, clock });
+  const engine = await prepareEngine({
+    choice: options.engine,
+    source: options.source,
+    clock,
+    logger,
+  });
   const controller = new Controller({
     openDataPlane: (listener) => engine.open(listener),
     clock,
