@@ -16,8 +16,7 @@ inline __attribute__((always_inline)) uint64_t sumWords(const uint8_t* at, size_
 uint64_t sumWordsPlain(const uint8_t* at, size_t words) { return sumWords(at, words); }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"), optimize("O3"))) uint64_t sumWordsAvx2(const uint8_t* at,
-                                                                      size_t words) {
+__attribute__((target("avx2"))) uint64_t sumWordsAvx2(const uint8_t* at, size_t words) {
   return sumWords(at, words);
 }
 const auto sumWordsBest = __builtin_cpu_supports("avx2") ? sumWordsAvx2 : sumWordsPlain;
