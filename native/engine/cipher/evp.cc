@@ -45,31 +45,22 @@ class Evp final : public packet::CipherBackend {
 
   void seal(Suite suite, const uint8_t* state, std::span<SealJob> jobs) override {
     EVP_CIPHER_CTX* evp = prepare(seal_[static_cast<int>(suite)], suite, state, true);
-    for (const SealJob& job : jobs) {
-      const packet::Nonce nonce = packet::makeNonce(suite, job.counter);
-      int written = 0;
-      uint8_t* tag = job.sealed + job.plainBytes;
-      EVP_EncryptInit_ex(evp, nullptr, nullptr, nullptr, nonce.data());
-      EVP_EncryptUpdate(evp, job.sealed, &written, job.plain, static_cast<int>(job.plainBytes));
-      EVP_EncryptFinal_ex(evp, tag, &written);
-      EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_GET_TAG, kTagBytes, tag);
-    }
+    for (SealJob& job : jobs) sealOne(evp, packet::makeNonce(suite, job.counter), {}, job);
   }
 
   void open(Suite suite, const uint8_t* state, std::span<OpenJob> jobs) override {
     EVP_CIPHER_CTX* evp = prepare(open_[static_cast<int>(suite)], suite, state, false);
-    for (OpenJob& job : jobs) {
-      const packet::Nonce nonce = packet::makeNonce(suite, job.counter);
-      const uint32_t bytes = job.sealedBytes - kTagBytes;
-      uint8_t* tag = job.sealed + bytes;
-      uint8_t end[16];
-      int written = 0;
-      job.opened =
-          EVP_DecryptInit_ex(evp, nullptr, nullptr, nullptr, nonce.data()) == 1 &&
-          EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_SET_TAG, kTagBytes, tag) == 1 &&
-          EVP_DecryptUpdate(evp, job.sealed, &written, job.sealed, static_cast<int>(bytes)) == 1 &&
-          EVP_DecryptFinal_ex(evp, end, &written) == 1;
-    }
+    for (OpenJob& job : jobs) openOne(evp, packet::makeNonce(suite, job.counter), {}, job);
+  }
+
+  void sealWith(Suite suite, const uint8_t* state, const packet::Nonce& nonce,
+                std::span<const uint8_t> associated, SealJob& job) override {
+    sealOne(prepare(seal_[static_cast<int>(suite)], suite, state, true), nonce, associated, job);
+  }
+
+  void openWith(Suite suite, const uint8_t* state, const packet::Nonce& nonce,
+                std::span<const uint8_t> associated, OpenJob& job) override {
+    openOne(prepare(open_[static_cast<int>(suite)], suite, state, false), nonce, associated, job);
   }
 
   void forget(const uint8_t* state) override {
@@ -82,6 +73,36 @@ class Evp final : public packet::CipherBackend {
   }
 
  private:
+  static void sealOne(EVP_CIPHER_CTX* evp, const packet::Nonce& nonce,
+                      std::span<const uint8_t> associated, SealJob& job) {
+    int written = 0;
+    uint8_t* tag = job.sealed + job.plainBytes;
+    EVP_EncryptInit_ex(evp, nullptr, nullptr, nullptr, nonce.data());
+    if (!associated.empty()) {
+      EVP_EncryptUpdate(evp, nullptr, &written, associated.data(),
+                        static_cast<int>(associated.size()));
+    }
+    EVP_EncryptUpdate(evp, job.sealed, &written, job.plain, static_cast<int>(job.plainBytes));
+    EVP_EncryptFinal_ex(evp, tag, &written);
+    EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_GET_TAG, kTagBytes, tag);
+  }
+
+  static void openOne(EVP_CIPHER_CTX* evp, const packet::Nonce& nonce,
+                      std::span<const uint8_t> associated, OpenJob& job) {
+    const uint32_t bytes = job.sealedBytes - kTagBytes;
+    uint8_t* tag = job.sealed + bytes;
+    uint8_t end[16];
+    int written = 0;
+    job.opened =
+        EVP_DecryptInit_ex(evp, nullptr, nullptr, nullptr, nonce.data()) == 1 &&
+        EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_SET_TAG, kTagBytes, tag) == 1 &&
+        (associated.empty() ||
+         EVP_DecryptUpdate(evp, nullptr, &written, associated.data(),
+                           static_cast<int>(associated.size())) == 1) &&
+        EVP_DecryptUpdate(evp, job.sealed, &written, job.sealed, static_cast<int>(bytes)) == 1 &&
+        EVP_DecryptFinal_ex(evp, end, &written) == 1;
+  }
+
   EVP_CIPHER_CTX* prepare(Context& context, Suite suite, const uint8_t* state, bool sealing) {
     if (context.keyedFor == state) return context.evp;
     if (context.evp == nullptr) {

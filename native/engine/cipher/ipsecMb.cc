@@ -14,6 +14,7 @@ using packet::kTagBytes;
 using packet::OpenJob;
 using packet::SealJob;
 using packet::Suite;
+using Bytes = std::span<const uint8_t>;
 
 constexpr const char* kLibrary = "libIPSec_MB.so.1";
 
@@ -68,35 +69,42 @@ class IpsecMb final : public packet::CipherBackend {
   }
 
   void seal(Suite suite, const uint8_t* state, std::span<SealJob> jobs) override {
-    if (suite == Suite::aes256Gcm) {
-      const auto* key = reinterpret_cast<const gcm_key_data*>(state);
-      for (const SealJob& job : jobs) {
-        const packet::Nonce nonce = packet::makeNonce(suite, job.counter);
-        manager_->gcm256_enc(key, &gcm_, job.sealed, job.plain, job.plainBytes, nonce.data(),
-                             nonce.data(), 0, job.sealed + job.plainBytes, kTagBytes);
-      }
-      return;
-    }
-    for (const SealJob& job : jobs) {
-      chacha(state, job.plain, job.sealed, job.plainBytes, job.counter, IMB_DIR_ENCRYPT,
-             job.sealed + job.plainBytes);
+    for (SealJob& job : jobs) {
+      sealWith(suite, state, packet::makeNonce(suite, job.counter), {}, job);
     }
   }
 
   void open(Suite suite, const uint8_t* state, std::span<OpenJob> jobs) override {
-    const auto* key = reinterpret_cast<const gcm_key_data*>(state);
     for (OpenJob& job : jobs) {
-      const uint32_t bytes = job.sealedBytes - kTagBytes;
-      uint8_t tag[kTagBytes];
-      if (suite == Suite::aes256Gcm) {
-        const packet::Nonce nonce = packet::makeNonce(suite, job.counter);
-        manager_->gcm256_dec(key, &gcm_, job.sealed, job.sealed, bytes, nonce.data(), nonce.data(),
-                             0, tag, kTagBytes);
-      } else {
-        chacha(state, job.sealed, job.sealed, bytes, job.counter, IMB_DIR_DECRYPT, tag);
-      }
-      job.opened = sameTag(tag, job.sealed + bytes);
+      openWith(suite, state, packet::makeNonce(suite, job.counter), {}, job);
     }
+  }
+
+  void sealWith(Suite suite, const uint8_t* state, const packet::Nonce& nonce, Bytes associated,
+                SealJob& job) override {
+    uint8_t* tag = job.sealed + job.plainBytes;
+    if (suite == Suite::aes256Gcm) {
+      manager_->gcm256_enc(reinterpret_cast<const gcm_key_data*>(state), &gcm_, job.sealed,
+                           job.plain, job.plainBytes, nonce.data(), pointer(associated, nonce),
+                           associated.size(), tag, kTagBytes);
+    } else {
+      chacha(state, {job.plain, job.plainBytes}, job.sealed, nonce, associated, IMB_DIR_ENCRYPT,
+             tag);
+    }
+  }
+
+  void openWith(Suite suite, const uint8_t* state, const packet::Nonce& nonce, Bytes associated,
+                OpenJob& job) override {
+    const uint32_t bytes = job.sealedBytes - kTagBytes;
+    uint8_t tag[kTagBytes];
+    if (suite == Suite::aes256Gcm) {
+      manager_->gcm256_dec(reinterpret_cast<const gcm_key_data*>(state), &gcm_, job.sealed,
+                           job.sealed, bytes, nonce.data(), pointer(associated, nonce),
+                           associated.size(), tag, kTagBytes);
+    } else {
+      chacha(state, {job.sealed, bytes}, job.sealed, nonce, associated, IMB_DIR_DECRYPT, tag);
+    }
+    job.opened = sameTag(tag, job.sealed + bytes);
   }
 
   void forget(const uint8_t*) override {}
@@ -107,25 +115,29 @@ class IpsecMb final : public packet::CipherBackend {
     return ((loadLe64(a) ^ loadLe64(b)) | (loadLe64(a + 8) ^ loadLe64(b + 8))) == 0;
   }
 
-  void chacha(const uint8_t* key, const uint8_t* from, uint8_t* to, uint32_t bytes,
-              uint64_t counter, IMB_CIPHER_DIRECTION direction, uint8_t* tag) {
-    const packet::Nonce nonce = packet::makeNonce(Suite::chacha20Poly1305, counter);
+  /** The library wants a pointer even to nothing. */
+  static const uint8_t* pointer(Bytes bytes, const packet::Nonce& nonce) {
+    return bytes.empty() ? nonce.data() : bytes.data();
+  }
+
+  void chacha(const uint8_t* key, Bytes from, uint8_t* to, const packet::Nonce& nonce,
+              Bytes associated, IMB_CIPHER_DIRECTION direction, uint8_t* tag) {
     IMB_JOB* job = manager_->get_next_job(manager_);
     job->enc_keys = key;
     job->dec_keys = key;
     job->key_len_in_bytes = packet::kKeyBytes;
-    job->src = from;
+    job->src = from.data();
     job->dst = to;
     job->cipher_start_src_offset_in_bytes = 0;
-    job->msg_len_to_cipher_in_bytes = bytes;
+    job->msg_len_to_cipher_in_bytes = from.size();
     job->hash_start_src_offset_in_bytes = 0;
-    job->msg_len_to_hash_in_bytes = bytes;
+    job->msg_len_to_hash_in_bytes = from.size();
     job->iv = nonce.data();
     job->iv_len_in_bytes = nonce.size();
     job->auth_tag_output = tag;
     job->auth_tag_output_len_in_bytes = kTagBytes;
-    job->u.CHACHA20_POLY1305.aad = nonce.data();
-    job->u.CHACHA20_POLY1305.aad_len_in_bytes = 0;
+    job->u.CHACHA20_POLY1305.aad = pointer(associated, nonce);
+    job->u.CHACHA20_POLY1305.aad_len_in_bytes = associated.size();
     job->cipher_mode = IMB_CIPHER_CHACHA20_POLY1305;
     job->hash_alg = IMB_AUTH_CHACHA20_POLY1305;
     job->cipher_direction = direction;

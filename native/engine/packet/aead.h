@@ -31,6 +31,8 @@ struct OpenJob {
   bool opened;
 };
 
+using Nonce = std::array<uint8_t, kNonceBytes>;
+
 /**
  * A cipher implementation for one thread. Keys are expanded into memory that the caller owns
  * (locked, zeroed by the caller); an implementation keeps none, except as `forget` says.
@@ -44,11 +46,17 @@ class CipherBackend {
   virtual void expand(Suite suite, std::span<const uint8_t, 32> key, uint8_t* state) = 0;
   virtual void seal(Suite suite, const uint8_t* state, std::span<SealJob> jobs) = 0;
   virtual void open(Suite suite, const uint8_t* state, std::span<OpenJob> jobs) = 0;
+  /**
+   * One packet as `seal` and `open` do it, with any nonce and associated data: what published
+   * vectors have and transport messages don't.
+   */
+  virtual void sealWith(Suite suite, const uint8_t* state, const Nonce& nonce,
+                        std::span<const uint8_t> associated, SealJob& job) = 0;
+  virtual void openWith(Suite suite, const uint8_t* state, const Nonce& nonce,
+                        std::span<const uint8_t> associated, OpenJob& job) = 0;
   /** Drops whatever the implementation holds of a key that is going away. */
   virtual void forget(const uint8_t* state) = 0;
 };
-
-using Nonce = std::array<uint8_t, kNonceBytes>;
 
 /** Noise 12.3 and 12.4: 4 zero bytes and the counter, little-endian for ChaCha, big for GCM. */
 inline Nonce makeNonce(Suite suite, uint64_t counter) {

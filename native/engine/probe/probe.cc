@@ -41,10 +41,6 @@ class Reader {
     const Bytes at = take(4);
     return at.empty() ? 0 : packet::loadLe32(at.data());
   }
-  uint64_t u64() {
-    const Bytes at = take(8);
-    return at.empty() ? 0 : packet::loadLe64(at.data());
-  }
 
  private:
   Bytes rest_;
@@ -157,17 +153,20 @@ struct FreeAligned {
   void operator()(uint8_t* bytes) const { std::free(bytes); }
 };
 
-/** Backend, suite, direction (0 seal, 1 open), key, counter, text. */
+/** Backend, suite, direction (0 seal, 1 open), key, nonce, associated data with its length, text. */
 Answer aead(Bytes input) {
   Reader reader(input);
   const auto choice = static_cast<cipher::Choice>(reader.u8());
   const auto suite = reader.u8() == 0 ? packet::Suite::chacha20Poly1305 : packet::Suite::aes256Gcm;
   const bool opening = reader.u8() == 1;
   const Bytes key = reader.take(packet::kKeyBytes);
-  const uint64_t counter = reader.u64();
+  const Bytes nonceBytes = reader.take(packet::kNonceBytes);
+  const Bytes associated = reader.take(reader.u32());
   const Bytes text = reader.rest();
   if (!reader.ok() || choice == cipher::Choice::nullForBench) return std::nullopt;
   if (opening && text.size() < packet::kTagBytes) return std::nullopt;
+  packet::Nonce nonce;
+  std::memcpy(nonce.data(), nonceBytes.data(), nonce.size());
   std::string reason;
   auto backend = choice == cipher::Choice::ipsecMb ? cipher::makeIpsecMb(reason) : cipher::makeEvp();
   if (backend == nullptr) return std::nullopt;
@@ -178,14 +177,14 @@ Answer aead(Bytes input) {
   std::vector<uint8_t> answer(text.begin(), text.end());
   bool right = true;
   if (opening) {
-    packet::OpenJob job{answer.data(), static_cast<uint32_t>(answer.size()), counter, false};
-    backend->open(suite, state.get(), {&job, 1});
+    packet::OpenJob job{answer.data(), static_cast<uint32_t>(answer.size()), 0, false};
+    backend->openWith(suite, state.get(), nonce, associated, job);
     right = job.opened;
     answer.resize(answer.size() - packet::kTagBytes);
   } else {
     answer.resize(text.size() + packet::kTagBytes);
-    packet::SealJob job{text.data(), static_cast<uint32_t>(text.size()), answer.data(), counter};
-    backend->seal(suite, state.get(), {&job, 1});
+    packet::SealJob job{text.data(), static_cast<uint32_t>(text.size()), answer.data(), 0};
+    backend->sealWith(suite, state.get(), nonce, associated, job);
   }
   backend->forget(state.get());
   return right ? Answer(std::move(answer)) : std::nullopt;
