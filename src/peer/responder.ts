@@ -41,6 +41,9 @@ export class Responder {
     }
     peer.latestTimestamp = accepted.timestamp;
     peer.lastConsumedAt = now.boot;
+    // Of two initiations that cross, the one of the lower key survives. SPEC.md 4.1.
+    const isOursGreater = Buffer.compare(local.publicKey, peer.publicKey) > 0;
+    if (isOursGreater) this.#state.clearInitiation(peer);
     return [
       debugLine('Received handshake initiation', peer, path.remote),
       { kind: 'setPath', peer: peer.id, path },

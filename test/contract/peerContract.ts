@@ -1,6 +1,7 @@
 // Peers, their addresses and their end, for any engine. SPEC.md 5.3, 5.5.
 import { peerId } from '../../src/ports/dataPlane.js';
 import { ipPacket } from '../support/ipPackets.js';
+import { skip } from '../support/skip.js';
 import { RemoteSession, drops } from './contractPeer.js';
 import type { EngineUnderTest } from './contractTest.js';
 import { OURS, PEER, THEIRS, addAllowedIps, contractTest, of, prefix } from './contractTest.js';
@@ -113,7 +114,7 @@ export function peerContract(engine: EngineUnderTest): void {
       harness.deliverUdp(0, { bytes: session.seal(new Uint8Array(0)) });
     await learn();
     if (harness.engine.traffic(PEER).path?.local === null) {
-      t.log('skipped: no sticky source addresses here');
+      skip(t, 'no sticky source addresses here');
       return;
     }
     harness.engine.clearLocalAddress(PEER);
@@ -130,8 +131,7 @@ export function peerContract(engine: EngineUnderTest): void {
 
   contractTest(engine, 'a local address that can’t be used is forgotten', async (t, harness) => {
     if (harness.faults === null) {
-      t.log('skipped: local addresses can’t be made stale');
-      t.pass();
+      skip(t, 'local addresses can’t be made stale');
       return;
     }
     const session = RemoteSession.install(harness, PEER);
