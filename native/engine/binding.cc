@@ -573,6 +573,19 @@ napi_value pairLink(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** pairFaults(engine, write, joinedWrite, send, segmentSend, localOnce): errnos, 0 for none. */
+napi_value pairFaults(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  Device* device = arguments.device();
+  kernel::Faults faults;
+  for (int* fault : {&faults.write, &faults.joinedWrite, &faults.send, &faults.segmentSend}) {
+    *fault = static_cast<int>(arguments.u32());
+  }
+  faults.localOnce = arguments.boolean();
+  if (arguments.ok()) device->pairFaults(faults);
+  return nullptr;
+}
+
 /** True if every cipher that this machine can run gives the known answers. */
 napi_value selfCheck(napi_env env, napi_callback_info) {
   const auto evp = cipher::makeEvp();
@@ -647,6 +660,7 @@ napi_value initialize(napi_env env, napi_value exports) {
       {"pairWrite", pairWrite},
       {"pairRead", pairRead},
       {"pairLink", pairLink},
+      {"pairFaults", pairFaults},
       {"selfCheck", selfCheck},
       {"probe", probe},
   };

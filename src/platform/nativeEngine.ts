@@ -71,6 +71,20 @@ export interface SystemEnd {
   /** null if nothing was written. */
   read(): Buffer | null;
   link(up: boolean, mtu: number): void;
+  /** Has system calls fail from now on. */
+  fail(faults: EngineFaults): void;
+}
+
+/** Errno numbers; absent for no failure. */
+export interface EngineFaults {
+  /** Every write to the TUN; those of joined packets only. */
+  readonly write?: number;
+  readonly joinedWrite?: number;
+  /** Every send; those of more than one segment only. */
+  readonly send?: number;
+  readonly segmentSend?: number;
+  /** The next send from a fixed local address. */
+  readonly localOnce?: boolean;
 }
 
 export type NativeEngineOpen = NativeEngine | { readonly unavailable: string };
@@ -140,6 +154,8 @@ class NativeEngineAdapter implements NativeEngine {
     write: (framed) => this.#addon.pairWrite(this.#open(), framed),
     read: () => this.#addon.pairRead(this.#open()),
     link: (up, mtu) => this.#addon.pairLink(this.#open(), up, mtu),
+    fail: ({ write = 0, joinedWrite = 0, send = 0, segmentSend = 0, localOnce = false }) =>
+      this.#addon.pairFaults(this.#open(), write, joinedWrite, send, segmentSend, localOnce),
   };
 
   bind(port: number): number {

@@ -155,6 +155,14 @@ export interface EngineAddon {
   pairWrite(engine: EngineHandle, packet: Uint8Array): boolean;
   pairRead(engine: EngineHandle): Buffer | null;
   pairLink(engine: EngineHandle, up: boolean, mtu: number): void;
+  pairFaults(
+    engine: EngineHandle,
+    write: number,
+    joinedWrite: number,
+    send: number,
+    segmentSend: number,
+    localOnce: boolean,
+  ): void;
   selfCheck(): boolean;
   /** native/engine/probe: for tests. null where the answer is "refused". */
   probe(operation: number, input: Uint8Array): Buffer | null;

@@ -1,5 +1,6 @@
 // The native engine over a socket pair in place of the TUN and real UDP sockets on loopback. A
 // round trip through the engine's thread (stats) says that it has seen what was there before.
+import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Instant } from '../../src/base/time.js';
 import { IO_CONSTANTS as C, loadIoAddon } from '../../src/platform/addon.js';
@@ -10,7 +11,12 @@ import { openNativeEngine } from '../../src/platform/nativeEngine.js';
 import { encodePath } from '../../src/platform/udpPath.js';
 import type { DataPlane, DataPlaneEvent } from '../../src/ports/dataPlane.js';
 import type { Path } from '../../src/ports/udp.js';
-import type { EngineHarness, IncomingDatagram, SentDatagram } from './engineHarness.js';
+import type {
+  EngineHarness,
+  IncomingDatagram,
+  SentDatagram,
+  SocketFaults,
+} from './engineHarness.js';
 
 const VNET_HEADER_BYTES = 10;
 /** Activity is reported 25 ms after it began. */
@@ -26,7 +32,6 @@ export function nativeHarnessAddon(): IoAddon | null {
 
 export class NativeHarness implements EngineHarness {
   readonly engine: DataPlane;
-  readonly faults = null;
   readonly #native: NativeEngine;
   readonly #remotes: readonly Remote[];
   readonly #clock = systemClock();
@@ -166,6 +171,15 @@ export class NativeHarness implements EngineHarness {
   async advance(ms: number): Promise<void> {
     await sleep(ms);
   }
+
+  readonly faults: SocketFaults = {
+    failSends: (failure) => {
+      const send = constants.errno[failure as keyof typeof constants.errno];
+      this.#native.pair.fail(failure === null ? {} : { send });
+    },
+    makeLocalStale: () => this.#native.pair.fail({ localOnce: true }),
+    refuseWrites: (refuse) => this.#native.pair.fail(refuse ? { write: constants.errno.EIO } : {}),
+  };
 
   close(): Promise<void> {
     this.engine.close();

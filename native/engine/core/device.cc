@@ -281,4 +281,8 @@ void Device::pairLink(bool up, uint32_t mtu) {
   loop_->post([up, mtu](Loop& loop) { loop.tellLink(up, mtu); });
 }
 
+void Device::pairFaults(const kernel::Faults& faults) {
+  loop_->post([faults](Loop& loop) { loop.setFaults(faults); });
+}
+
 }  // namespace beam::core

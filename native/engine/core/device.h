@@ -105,6 +105,7 @@ class Device {
   /** Null if nothing was written. */
   std::optional<std::vector<uint8_t>> pairRead();
   void pairLink(bool up, uint32_t mtu);
+  void pairFaults(const kernel::Faults& faults);
 
  private:
   explicit Device(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}

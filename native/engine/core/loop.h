@@ -63,6 +63,10 @@ class Loop {
   bool linkWatched() const { return link_.fd() >= 0; }
   void setSockets(kernel::UdpPair sockets);
   void tellLink(bool up, uint32_t mtu);
+  void setFaults(const kernel::Faults& faults) {
+    tun_.setFaults(faults);
+    queue_.setFaults(faults);
+  }
   void countDrop(Drop reason) { counters_.drop(reason); }
   void countSendFailed(int error) {
     counters_.drop(Drop::sendFailed);

@@ -86,7 +86,9 @@ void SendQueue::flush(uint64_t nowNs) {
       continue;
     }
     const uint32_t messages = gather(family);
-    const int outcome = batch_.send(socket, family, {outgoing_.data(), messages});
+    const int injected = fault();
+    const int outcome = injected != 0 ? -injected
+                                      : batch_.send(socket, family, {outgoing_.data(), messages});
     if (outcome > 0) {
       sent(static_cast<uint32_t>(outcome));
     } else if (outcome == -EAGAIN) {
@@ -101,12 +103,23 @@ void SendQueue::flush(uint64_t nowNs) {
   used_ = 0;
 }
 
+int SendQueue::fault() {
+  const Run& run = runs_[head_];
+  if (faults_.localOnce && run.path.hasLocal != 0) {
+    faults_.localOnce = false;
+    return EINVAL;
+  }
+  if (faults_.segmentSend != 0 && outgoing_[0].segmentBytes != 0) return faults_.segmentSend;
+  return faults_.send;
+}
+
 /** Consecutive runs of one family; a split run's next segment goes alone. */
 uint32_t SendQueue::gather(uint8_t family) {
   outgoing_.clear();
   for (size_t i = head_; i < runs_.size() && outgoing_.size() < outgoing_.capacity(); i++) {
     const Run& run = runs_[i];
     if (run.path.family != family || (run.split && i > head_)) break;
+    if (i > head_ && faults_.segmentSend != 0) break;
     if (run.split) {
       const uint32_t bytes = std::min(run.segmentBytes, run.bytes);
       outgoing_.push_back({&run.path, {run.start, bytes}, 0, run.trafficClass});

@@ -8,6 +8,7 @@
 #include "../../sys/route.h"
 #include "core/counters.h"
 #include "core/peers.h"
+#include "sys/tun.h"
 #include "sys/udp.h"
 
 namespace beam::core {
@@ -41,6 +42,7 @@ class SendQueue {
   void appendTo(const packet::PathRecord& path, PeerRef peer, uint8_t trafficClass,
                 std::span<const uint8_t> datagram, bool joinable);
   void flush(uint64_t nowNs);
+  void setFaults(const kernel::Faults& faults) { faults_ = faults; }
 
   /** The socket of that family has no room: wait until it is writable. */
   bool blocked(uint8_t family) const { return blocked_[family == 4 ? 0 : 1]; }
@@ -68,6 +70,8 @@ class SendQueue {
   bool joins(const Run& run, const packet::PathRecord& path, PeerRef peer, uint8_t trafficClass,
              std::span<const uint8_t> datagram) const;
   uint32_t gather(uint8_t family);
+  /** What a test wants the head run to fail with; 0 for nothing. */
+  int fault();
   void sent(uint32_t messages);
   /** True if the run is to be tried again. */
   bool failed(Run& run, int error, uint64_t nowNs);
@@ -87,6 +91,7 @@ class SendQueue {
   uint16_t port_ = 0;
   uint32_t mark_ = 0;
   uint64_t nowNs_ = 0;
+  kernel::Faults faults_;
   bool allowSegment_ = true;
   bool blocked_[2] = {false, false};
 };

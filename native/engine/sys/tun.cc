@@ -88,6 +88,12 @@ int Tun::read(std::span<uint8_t> into) {
 }
 
 int Tun::write(std::span<const iovec> parts) {
+  if (isPair_) {
+    packet::VnetHeader vnet;
+    memcpy(&vnet, parts[0].iov_base, sizeof vnet);
+    if (faults_.write != 0) return -faults_.write;
+    if (faults_.joinedWrite != 0 && vnet.gsoType != packet::kGsoNone) return -faults_.joinedWrite;
+  }
   if (!offloads_.vnetHeader) parts = parts.subspan(1);
   const ssize_t bytes = writev(fd_.get(), parts.data(), static_cast<int>(parts.size()));
   return bytes < 0 ? -errno : 0;

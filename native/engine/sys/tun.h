@@ -17,6 +17,18 @@ struct TunOffloads {
   bool udp = false;
 };
 
+/** What an engine on a socket pair is to fail with; 0 for nothing. For tests. */
+struct Faults {
+  /** Every write to the TUN; those of joined packets only. */
+  int write = 0;
+  int joinedWrite = 0;
+  /** Every send; those of more than one segment only. */
+  int send = 0;
+  int segmentSend = 0;
+  /** The next send from a fixed local address. */
+  bool localOnce = false;
+};
+
 class Tun {
  public:
   /** Creates or attaches; a negative errno on failure. `allowUdp` asks for USO as well. */
@@ -43,6 +55,7 @@ class Tun {
   /** False once the interface is gone, wherever it was. */
   bool attached() const;
   bool isPair() const { return isPair_; }
+  void setFaults(const Faults& faults) { faults_ = faults; }
 
  private:
   int adoptFlags();
@@ -51,6 +64,7 @@ class Tun {
   std::string name_;
   TunOffloads offloads_;
   bool isPair_ = false;
+  Faults faults_;
 };
 
 /**

@@ -1,5 +1,6 @@
 // Two whole engines in one process, each with its thread, over socket pairs and loopback: what one
 // system sends, the other gets, while the control plane changes things. TSan's main course.
+#include <errno.h>
 #include <sched.h>
 #include <time.h>
 
@@ -180,6 +181,56 @@ TEST(openssl, "two engines carry super-packets by OpenSSL") {
 }
 TEST(bare, "two engines carry packets without any offload") {
   exchange(cipher::Choice::best, Suite::chacha20Poly1305, {false, false, false}, 20);
+}
+
+/** Sends one super-packet of ten full segments from a to b; how many packets arrive. */
+size_t arrivals(Device& a, Device& b, Random& random, uint8_t version, bool tcp) {
+  const auto super = test::makePacket({.version = version, .tcp = tcp, .gsoBytes = 1000,
+                                       .payloadBytes = 10'000}, random);
+  std::vector<uint8_t> framed(sizeof super.vnet);
+  std::memcpy(framed.data(), &super.vnet, sizeof super.vnet);
+  framed.insert(framed.end(), super.bytes.begin(), super.bytes.end());
+  CHECK(a.pairWrite(framed));
+  std::vector<std::vector<uint8_t>> received;
+  for (int tries = 0; received.size() < 10 && tries < 300; tries++) {
+    const timespec pause{0, 1'000'000};
+    nanosleep(&pause, nullptr);
+    takePackets(b, received);
+  }
+  return received.size();
+}
+
+TEST(faults, "an offload that fails is switched off, and no more than its batch is lost") {
+  Random random(33);
+  std::atomic<uint32_t> wakes{0};
+  auto a = openDevice(cipher::Choice::best, wakes);
+  auto b = openDevice(cipher::Choice::best, wakes);
+  const int portA = a->bind(0);
+  const int portB = b->bind(0);
+  connect(*a, static_cast<uint16_t>(portB), 2);
+  connect(*b, static_cast<uint16_t>(portA), 1);
+  rekey(*a, *b, 1, Suite::chacha20Poly1305);
+  CHECK(arrivals(*a, *b, random, 4, true) == 10);
+
+  a->pairFaults({.segmentSend = EINVAL});
+  CHECK(arrivals(*a, *b, random, 4, true) == 10);
+  CHECK(a->stats().udpSegment);  // a matter of the path, not of the machine
+  a->setPath(kPeer, a->traffic(kPeer).path);
+  a->pairFaults({.segmentSend = EIO});
+  CHECK(arrivals(*a, *b, random, 6, true) == 10);
+  CHECK(!a->stats().udpSegment);
+  CHECK(arrivals(*a, *b, random, 4, true) == 10);
+  CHECK(a->stats().counters.drops[static_cast<size_t>(core::Drop::sendFailed)] == 0);
+
+  for (const bool tcp : {true, false}) {
+    b->pairFaults({.joinedWrite = EIO});
+    CHECK(arrivals(*a, *b, random, 4, tcp) < 10);
+    const core::Stats stats = b->stats();
+    CHECK((tcp ? stats.joinTcp : stats.joinUdp) == false);
+    CHECK(stats.counters.drops[static_cast<size_t>(core::Drop::tunWriteFailed)] > 0);
+    CHECK(arrivals(*a, *b, random, 4, tcp) == 10);
+    CHECK(arrivals(*a, *b, random, 6, tcp) == 10);
+  }
 }
 
 TEST(ends, "an engine ends with packets, events and commands under way") {

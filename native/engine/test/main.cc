@@ -17,6 +17,7 @@ Register::Register(const char* claim, void (*run)()) { tests().push_back({claim,
 }  // namespace beam::test
 
 int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const char* given = std::getenv("BEAM_SEED");
   beam::test::seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
   int count = 0;

@@ -204,7 +204,7 @@ TEST(refused, "the segmenter refuses virtio-net headers that lie") {
   Random random(14);
   int refused = 0;
   Segmenter segmenter;
-  for (int i = 0; i < 20000; i++) {
+  for (int i = 0; i < 3000; i++) {
     auto super = test::makePacket(test::randomShape(random), random);
     auto* raw = reinterpret_cast<uint8_t*>(&super.vnet);
     for (uint32_t changes = 1 + random.below(3); changes > 0; changes--) {
@@ -223,7 +223,7 @@ TEST(refused, "the segmenter refuses virtio-net headers that lie") {
       segmenter.restore();
     }
   }
-  CHECK(refused > 1000);
+  CHECK(refused > 150);
 }
 
 }  // namespace
