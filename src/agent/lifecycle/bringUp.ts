@@ -121,9 +121,9 @@ class UpAttempt {
     const { reporter } = this.#ports;
     const control = this.#control;
     if (this.#upHooksRun === 'PostUp') await this.#runDownHooks('PreDown');
-    const failures = await this.#changes.removeAll({ interfaceGoes: control !== null });
+    const failures = await this.#changes.removeAll('besideInterface');
     await control?.close();
-    failures.push(...(await this.#changes.removeAll({ interfaceGoes: false })));
+    failures.push(...(await this.#changes.removeAll('onInterface')));
     for (const failure of failures) reporter.warn(failure.message);
     if (this.#upHooksRun !== 'none') await this.#runDownHooks('PostDown');
     if (failures.length === 0) await this.#changes.finish();

@@ -127,10 +127,10 @@ export class RunningTunnel {
           .saveConfig()
           .catch((error: unknown) => failures.push(asOperatorError(error, this.interfaceName)));
     }
-    const stuck = await this.#changes.removeAll({ interfaceGoes: true });
+    const stuck = await this.#changes.removeAll('besideInterface');
     await this.#control.close();
     // An interface that outlives its device (a persistent TUN) is left as it was found.
-    stuck.push(...(await this.#changes.removeAll({ interfaceGoes: false })));
+    stuck.push(...(await this.#changes.removeAll('onInterface')));
     failures.push(...stuck, ...(await this.#runHooks('PostDown')));
     await this.#changes.setPostDown(null);
     if (stuck.length === 0) await this.#changes.finish();

@@ -1,6 +1,7 @@
 // Which program answers for the system's name resolution, and how it is told about a tunnel's
 // servers. /etc/resolv.conf itself is never written. SPEC.md 8.4.
 import { readFile, realpath } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { findExecutable, type CommandRunner } from '../network/command.js';
 import type { DnsItem } from '../network/networkItem.js';
 
@@ -16,7 +17,7 @@ const INTERFACE_ORDER = '/etc/resolvconf/interface-order';
 const RESOLVECTL_TIMEOUT_MS = 5_000;
 
 export async function detectDnsTool(run: CommandRunner): Promise<DnsTool> {
-  const hasResolvconf = findExecutable('resolvconf') !== null;
+  const hasResolvconf = await resolvconfIsItself();
   if (findExecutable('resolvectl') !== null) {
     const asked = (await resolvedIsAsked()) || !hasResolvconf;
     if (asked && (await resolvedAnswers(run))) return { kind: 'resolvectl' };
@@ -24,6 +25,12 @@ export async function detectDnsTool(run: CommandRunner): Promise<DnsTool> {
   if (!hasResolvconf) return { kind: 'none' };
   const order = await readFile(INTERFACE_ORDER, 'utf8').catch(() => null);
   return { kind: 'resolvconf', recordPrefix: order === null ? '' : recordPrefix(order) };
+}
+
+/** systemd's resolvconf is resolvectl by another name: without resolved it does nothing. */
+async function resolvconfIsItself(): Promise<boolean> {
+  const path = findExecutable('resolvconf');
+  return path !== null && basename(await realpath(path)) !== 'resolvectl';
 }
 
 async function resolvedAnswers(run: CommandRunner): Promise<boolean> {

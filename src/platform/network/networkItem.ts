@@ -99,8 +99,10 @@ export function itemKey(item: NetworkItem): string {
   }
 }
 
-/** Whether the item vanishes by itself when its interface is deleted. */
-export const diesWithInterface = (item: NetworkItem): boolean =>
+/** What vanishes by itself when the interface is deleted. */
+export type InterfaceItem = Extract<NetworkItem, { kind: 'mtu' | 'address' | 'linkUp' | 'routes' }>;
+
+export const diesWithInterface = (item: NetworkItem): item is InterfaceItem =>
   item.kind === 'mtu' ||
   item.kind === 'address' ||
   item.kind === 'linkUp' ||

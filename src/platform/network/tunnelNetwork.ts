@@ -18,7 +18,7 @@ import {
 } from './journal.js';
 import { judgeLockout, sessionFacts, type LayoutChange, type LockoutVerdict } from './lockout.js';
 import type { Step } from './networkItem.js';
-import { StepExecutor } from './stepExecutor.js';
+import { StepExecutor, type RemovalScope } from './stepExecutor.js';
 
 export interface TunnelNetwork {
   /** Takes back what an earlier run left; true if there was something. Throws E_TUNNEL_UP. */
@@ -52,7 +52,7 @@ export interface NetworkChanges {
   /** Commands for recovery, `%i` replaced; null for none. */
   setPostDown(commands: readonly string[] | null): Promise<void>;
   /** See StepExecutor.removeAll. */
-  removeAll(how: { readonly interfaceGoes: boolean }): Promise<OperatorError[]>;
+  removeAll(scope: RemovalScope): Promise<OperatorError[]>;
   /** Ends the state file. */
   finish(): Promise<void>;
 }
@@ -85,12 +85,15 @@ export class LinuxTunnelNetwork implements TunnelNetwork {
     const here = state.bootId === bootId() && state.namespace === networkNamespace();
     const items = here ? state.items : state.items.filter(({ kind }) => kind === 'dns');
     reporter.progress(`taking back what an earlier run of ${interfaceName} left`);
-    const changes = this.#changes(Journal.resume(this.#stateFolder, { ...state, items }), reporter);
-    const failures = await changes.removeAll({ interfaceGoes: false });
+    const journal = Journal.resume(this.#stateFolder, { ...state, items });
+    const changes = this.#changes(journal, reporter);
+    const failures = await changes.removeAll('everything');
     if (here) await this.#runLeftHooks(state, reporter);
     await changes.setPostDown(null);
-    if (failures.length > 0)
-      throw notRecovered(stateFile(this.#stateFolder, interfaceName), failures);
+    // DNS never keeps a tunnel from coming up.
+    const isStuck = journal.state.items.some(({ kind }) => kind !== 'dns');
+    if (isStuck) throw notRecovered(stateFile(this.#stateFolder, interfaceName), failures);
+    for (const failure of failures) reporter.warn(failure.message);
     await changes.finish();
     return true;
   }
@@ -158,7 +161,7 @@ export class LinuxTunnelNetwork implements TunnelNetwork {
       execute: (steps) => executor.execute(steps),
       rollBack: (steps) => executor.rollBack(steps),
       setPostDown: (commands) => journal.setPostDown(commands),
-      removeAll: (how) => executor.removeAll(how),
+      removeAll: (scope) => executor.removeAll(scope),
       finish: () => journal.remove(),
     };
   }

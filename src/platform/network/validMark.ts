@@ -29,7 +29,9 @@ export async function restoreValidMark(folder: string, interfaceName: string): P
   if (await othersRely(folder, interfaceName)) return;
   const original = await readFile(originalFile(folder), 'utf8').catch(() => null);
   if (original === null) return;
-  if (original.trim() !== '1') await writeFile(SYSCTL_FILE, original);
+  // Where it could not be set in the first place it can't be written now either.
+  const current = await readFile(SYSCTL_FILE, 'utf8');
+  if (current.trim() !== original.trim()) await writeFile(SYSCTL_FILE, original);
   await unlink(originalFile(folder)).catch(() => undefined);
   // A tunnel that came up meanwhile wrote its state file first and may have been overruled.
   if (await othersRely(folder, interfaceName)) {

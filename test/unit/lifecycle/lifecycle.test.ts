@@ -67,9 +67,9 @@ const UP = [
 ];
 const DOWN = [
   'PreDown c',
-  'removeAll',
+  'besideInterface',
   'close',
-  'removeRest',
+  'onInterface',
   'PostDown d',
   'recordPostDown none',
   'finish',
@@ -95,9 +95,9 @@ for (const failing of UP.slice(1))
     const opened = UP.indexOf(failing) > UP.indexOf('open wg0');
     t.deepEqual(after, [
       ...(failing === 'PostUp b' ? ['PreDown c'] : []),
-      opened ? 'removeAll' : 'removeRest',
+      'besideInterface',
       ...(opened ? ['close'] : []),
-      'removeRest',
+      'onInterface',
       'PostDown d',
       'finish',
     ]);
@@ -106,7 +106,7 @@ for (const failing of UP.slice(1))
 test('the state file stays where something could not be taken back', async (t) => {
   const recorder = new Recorder();
   const tunnel = await up(recorder, text(HOOKS));
-  recorder.failAt = 'removeAll';
+  recorder.failAt = 'besideInterface';
   recorder.take();
   t.is((await down(tunnel)).length, 1);
   t.deepEqual(recorder.take(), DOWN.slice(0, -1));
@@ -126,7 +126,7 @@ test('SaveConfig saves after PreDown, while all is still there', async (t) => {
   const tunnel = await up(recorder, text(`${HOOKS}\nSaveConfig = true`));
   recorder.take();
   await down(tunnel);
-  t.deepEqual(recorder.take().slice(0, 3), ['PreDown c', 'save', 'removeAll']);
+  t.deepEqual(recorder.take().slice(0, 3), ['PreDown c', 'save', 'besideInterface']);
 });
 
 test('an interface that somebody deleted has no PreDown and is not saved', async (t) => {
@@ -160,7 +160,7 @@ test('a session that moved although it was judged safe takes the up back', async
   const recorder = new Recorder();
   recorder.devices = ['eth0', 'wg0'];
   t.is(await code(t, up(recorder, text(), { session: SESSION })), 'E_LOCKOUT');
-  t.deepEqual(recorder.take().slice(-4), ['removeAll', 'close', 'removeRest', 'finish']);
+  t.deepEqual(recorder.take().slice(-4), ['besideInterface', 'close', 'onInterface', 'finish']);
   recorder.devices = ['eth0', 'eth1'];
   await t.notThrowsAsync(
     up(recorder, text(), { session: SESSION }),

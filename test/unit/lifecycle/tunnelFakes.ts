@@ -125,10 +125,10 @@ export class Recorder {
       execute: (steps) => all('do', steps),
       rollBack: (steps) => all('undo', steps),
       setPostDown: (commands) => note(`recordPostDown ${commands?.join() ?? 'none'}`),
-      removeAll: async ({ interfaceGoes }) => {
+      removeAll: async (scope) => {
         await Promise.resolve();
-        this.lines.push(interfaceGoes ? 'removeAll' : 'removeRest');
-        return this.failAt === 'removeAll' && interfaceGoes ? [failure('removeAll')] : [];
+        this.lines.push(scope);
+        return this.failAt === scope ? [failure(scope)] : [];
       },
       finish: () => note('finish'),
     };

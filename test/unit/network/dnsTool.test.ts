@@ -1,6 +1,14 @@
 // Which DNS tool is chosen, and what it is called with. The tools are scripts that write their
 // arguments down. SPEC.md 8.4.
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -18,6 +26,7 @@ import type { DnsItem } from '../../../src/platform/network/networkItem.js';
 const SYSTEM_PATH = process.env['PATH'];
 
 interface Tools {
+  readonly folder: string;
   calls(): string[];
 }
 
@@ -35,7 +44,10 @@ function tools(t: ExecutionContext, statuses: Readonly<Record<string, number>>):
     process.env['PATH'] = SYSTEM_PATH;
     rmSync(folder, { recursive: true });
   });
-  return { calls: () => (existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n') : []) };
+  return {
+    folder,
+    calls: () => (existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n') : []),
+  };
 }
 
 const item: DnsItem = {
@@ -92,6 +104,15 @@ test.serial(
     tools(t, { resolvectl: 1, resolvconf: 0 });
     t.is((await detectDnsTool(runCommand)).kind, 'resolvconf');
     tools(t, { resolvectl: 1 });
+    t.is((await detectDnsTool(runCommand)).kind, 'none');
+  },
+);
+
+test.serial(
+  "systemd's resolvconf is resolvectl, and no way around a resolved that is silent",
+  async (t) => {
+    const fake = tools(t, { resolvectl: 1 });
+    symlinkSync('resolvectl', join(fake.folder, 'resolvconf'));
     t.is((await detectDnsTool(runCommand)).kind, 'none');
   },
 );
