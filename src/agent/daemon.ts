@@ -7,7 +7,7 @@ import { startControlServer, type ControlServer } from '../platform/controlServe
 import { stderrIsJournal } from '../platform/daemonize.js';
 import { readinessFromEnvironment, type Readiness } from '../platform/daemonizeReadiness.js';
 import { createLogger, parseLogLevel } from '../platform/logger.js';
-import { hardenProcess } from '../platform/memory.js';
+import { hardenProcess, keepYoungGenerationSmall } from '../platform/memory.js';
 import { serviceManager, type SendUnixDatagram, type ServiceManager } from '../platform/systemd.js';
 import type { ControlAnswer, ControlCaller, ControlRequest } from '../ports/control.js';
 import type { Logger, LogLevel } from '../ports/log.js';
@@ -61,6 +61,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     const manager = serviceManager(env, unixDatagramSender());
     const engine = engineFromEnvironment(env);
     harden(logger);
+    keepYoungGenerationSmall();
     const context = { logger, setLogLevel, readiness, manager, engine, end: ending.end };
     return await serve(options.createService(context), { ...context, interfaceName, ending });
   } catch (error) {
