@@ -3,13 +3,14 @@
 import { namespacesUnavailable } from '../test/support/netnsAvailable.js';
 import { demonstrateInMemory } from './demo/inMemory.js';
 import { Narrator, styled } from './demo/output.js';
-import { TunnelDemo, describeCommandLine } from './demo/tunnelDemo.js';
+import { TunnelDemo } from './demo/tunnelDemo.js';
 
 const narrator = new Narrator();
 
 async function inNamespaces(): Promise<boolean> {
-  narrator.title(styled('bold', 'Beam: two agents, two networks, one tunnel'));
-  console.log(`   ${describeCommandLine()}\n`);
+  narrator.title('Beam: two agents, two networks, one tunnel');
+  const place = 'Everything happens in two network namespaces; this machine stays as it is.';
+  console.log(`   ${styled('dim', place)}\n`);
   const demo = new TunnelDemo(narrator);
   const interrupted = (): void => {
     narrator.bad('interrupted: clearing up');

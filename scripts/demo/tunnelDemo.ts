@@ -8,7 +8,7 @@ import { Network } from '../../test/support/netnsNetwork.js';
 import type { Namespace } from '../../test/support/netnsNetwork.js';
 import { runToEnd } from '../../test/support/netnsProcess.js';
 import { iperf, ping, transfer } from '../../test/support/netnsTraffic.js';
-import { formatBytes, formatRate, styled } from './output.js';
+import { formatBytes, formatRate } from './output.js';
 import type { Narrator } from './output.js';
 
 const NAMESPACE_PREFIX = 'beam-demo-';
@@ -229,6 +229,3 @@ async function leftBehind(): Promise<string[]> {
   }
   return found;
 }
-
-export const describeCommandLine = (): string =>
-  styled('dim', 'everything happens in two network namespaces; this machine stays as it is');

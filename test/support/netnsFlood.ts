@@ -3,7 +3,8 @@
 //   netnsFlood <kind> <address> <port> <publicKey> <seconds> <perS> <sources> <seed>
 //
 // Kinds: `junk` is every type and size with random bytes; `initiations` are messages of type 1 with
-// a valid mac1 (so that they pass the first check) and random contents. Ends with one line of JSON.
+// a valid mac1 (so that they pass the first check) and random contents. Ends after its time or on
+// SIGTERM, with one line of JSON.
 import { createSocket } from 'node:dgram';
 import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
@@ -82,7 +83,11 @@ async function main(args: readonly string[]): Promise<FloodResult> {
   let sent = 0;
   const startMs = performance.now();
   const endMs = startMs + Number(seconds) * 1000;
-  while (performance.now() < endMs) {
+  const stop = { told: false };
+  process.once('SIGTERM', () => {
+    stop.told = true;
+  });
+  while (performance.now() < endMs && !stop.told) {
     const due = ((performance.now() - startMs) / 1000) * Number(perS);
     for (let burst = 0; sent < due && burst < 256; burst++, sent++) {
       sockets[sent % sockets.length]!.send(pool[sent % pool.length]!, Number(port), address);
