@@ -1,4 +1,5 @@
 // From a configuration to a tunnel that is up, or to nothing at all. SPEC.md 8.1.
+import { OperatorError } from '../../base/errors.js';
 import type { Endpoint } from '../../base/ip.js';
 import type { TunnelConfig } from '../../config/tunnelConfig.js';
 import { layoutNetwork, type Layout } from '../../platform/network/layout.js';
@@ -30,8 +31,21 @@ export async function bringUp(
     return await attempt.run();
   } catch (error) {
     await attempt.abandon();
-    throw error;
+    throw request.abort?.aborted === true ? interrupted(interfaceName, error) : error;
   }
+}
+
+function interrupted(interfaceName: string, cause: unknown): OperatorError {
+  return new OperatorError(
+    {
+      code: 'E_INTERRUPTED',
+      place: interfaceName,
+      expected: 'to bring the tunnel up',
+      found: 'an interruption; everything was taken back',
+      remedy: `run "beam up ${interfaceName}" again`,
+    },
+    { cause },
+  );
 }
 
 class UpAttempt {
@@ -57,20 +71,24 @@ class UpAttempt {
   async run(): Promise<RunningTunnel> {
     const config = this.#config;
     const { network, reporter, host } = this.#ports;
-    const { interfaceName } = this.#request;
+    const { interfaceName, abort } = this.#request;
     await this.#runUpHooks('PreUp');
     const known = await this.#lookUpNames();
+    abort?.throwIfAborted();
     const endpoints = endpointsOf(config, known, this.#ports);
     const layout = await this.#layOut([...endpoints.values()]);
     const change = { interfaceName, before: null, after: layout };
     const guard = await LockoutGuard.judge(network, change, { ...this.#request, reporter });
+    abort?.throwIfAborted();
     const control = await host.open(interfaceName);
     this.#control = control;
     await this.#changes.attach();
     control.applyChange(setupChange(config, { ...this.#request, endpoints, mark: layout.mark }));
     await this.#changes.execute(planTransition(null, layout).widen);
     await guard.confirm();
+    abort?.throwIfAborted();
     await this.#runUpHooks('PostUp');
+    abort?.throwIfAborted();
     return new RunningTunnel({
       config,
       layout,
@@ -90,7 +108,7 @@ class UpAttempt {
         hookCommands(this.#config, 'PostDown', this.#request.interfaceName),
       );
     if (commands.length > 0) this.#upHooksRun = name;
-    await runHooks(name, commands, this.#request.interfaceName, this.#ports);
+    await runHooks(name, commands, this.#request.interfaceName, this.#ports, this.#request.abort);
   }
 
   #lookUpNames(): Promise<Map<string, readonly Endpoint[]>> {

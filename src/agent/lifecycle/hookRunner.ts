@@ -11,11 +11,12 @@ export async function runHooks(
   commands: readonly string[],
   interfaceName: string,
   ports: HookPorts,
+  abort?: AbortSignal,
 ): Promise<void> {
   for (const [i, command] of commands.entries()) {
     const position = `${i + 1} of ${commands.length}`;
     ports.reporter.progress(`${name} ${position}`);
-    await ports.network.runHook({ name, command, interfaceName, position });
+    await ports.network.runHook({ name, command, interfaceName, position }, abort);
   }
 }
 

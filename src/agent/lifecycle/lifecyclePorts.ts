@@ -34,4 +34,6 @@ export interface UpRequest extends Caller {
   readonly interfaceName: string;
   /** Borrowed: from the configuration or from its PrivateKeyFile; null for none. */
   readonly privateKey: Secret | null;
+  /** Ends the up as a failure would: E_INTERRUPTED, and everything is taken back. */
+  readonly abort?: AbortSignal;
 }

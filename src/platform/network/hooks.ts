@@ -30,18 +30,26 @@ const INHERITED = [
   'WG_ENDPOINT_RESOLUTION_RETRIES',
 ];
 
-/** Resolves when the shell has ended with 0. Throws OperatorError E_HOOK otherwise. */
-export async function runHook(hook: Hook, output: HookOutput): Promise<void> {
+/**
+ * Resolves when the shell has ended with 0. Throws OperatorError E_HOOK otherwise. `abort` ends the
+ * shell and what it has started in the foreground.
+ */
+export async function runHook(hook: Hook, output: HookOutput, abort?: AbortSignal): Promise<void> {
   const shell = findExecutable('bash') ?? '/bin/sh';
   const child = spawn(shell, ['-c', hook.command], {
     stdio: ['ignore', output, output],
     env: hookEnvironment(hook, process.env),
+    // A process group of its own, so that all of it can be ended.
+    detached: true,
   });
+  const kill = (): void => signalGroup(child.pid);
+  abort?.addEventListener('abort', kill);
   // 'exit', not 'close': what the command leaves in the background may keep the output open.
   const found = await new Promise<string | null>((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (status, signal) => resolve(endOf(status, signal)));
   });
+  abort?.removeEventListener('abort', kill);
   if (found === null) return;
   throw new OperatorError({
     code: 'E_HOOK',
@@ -51,6 +59,14 @@ export async function runHook(hook: Hook, output: HookOutput): Promise<void> {
     remedy:
       'mend the command in the configuration file, or add "|| true" if its failure does not matter',
   });
+}
+
+function signalGroup(leader: number | undefined): void {
+  try {
+    if (leader !== undefined) process.kill(-leader, 'SIGTERM');
+  } catch {
+    // It has ended by itself in the meantime.
+  }
 }
 
 function endOf(status: number | null, signal: NodeJS.Signals | null): string | null {

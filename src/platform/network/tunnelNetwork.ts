@@ -31,7 +31,8 @@ export interface TunnelNetwork {
   sessionDevice(session: Session): Promise<string | null>;
   /** Begins the state file of a tunnel. */
   begin(interfaceName: string, reporter: Reporter): Promise<NetworkChanges>;
-  runHook(hook: Hook): Promise<void>;
+  /** Throws OperatorError E_HOOK; `abort` ends it. */
+  runHook(hook: Hook, abort?: AbortSignal): Promise<void>;
 }
 
 export interface Reporter {
@@ -166,8 +167,8 @@ export class LinuxTunnelNetwork implements TunnelNetwork {
     };
   }
 
-  runHook(hook: Hook): Promise<void> {
-    return runHook(hook, this.#hookOutput());
+  runHook(hook: Hook, abort?: AbortSignal): Promise<void> {
+    return runHook(hook, this.#hookOutput(), abort);
   }
 }
 

@@ -103,6 +103,21 @@ for (const failing of UP.slice(1))
     ]);
   });
 
+for (const [when, after] of [
+  ['PreUp a', ['besideInterface', 'onInterface', 'PostDown d', 'finish']],
+  ['attach', ['besideInterface', 'close', 'onInterface', 'PostDown d', 'finish']],
+  ['PostUp b', ['PreDown c', 'besideInterface', 'close', 'onInterface', 'PostDown d', 'finish']],
+] as const)
+  test(`an up that is interrupted at "${when}" leaves nothing behind`, async (t) => {
+    const recorder = new Recorder();
+    const abort = new AbortController();
+    recorder.onLine = (line) => {
+      if (line === when) abort.abort();
+    };
+    t.is(await code(t, up(recorder, text(HOOKS), { abort: abort.signal })), 'E_INTERRUPTED');
+    t.deepEqual(recorder.take().slice(-after.length), after);
+  });
+
 test('the state file stays where something could not be taken back', async (t) => {
   const recorder = new Recorder();
   const tunnel = await up(recorder, text(HOOKS));

@@ -29,6 +29,7 @@ export class Recorder {
   readonly lines: string[] = [];
   readonly warnings: string[] = [];
   failAt: string | null = null;
+  onLine: (line: string) => void = () => undefined;
   readonly time = new VirtualTime(1_000_000);
   readonly clock = new VirtualClock(this.time, 5_000_000);
   facts: NetworkFacts = facts();
@@ -48,6 +49,7 @@ export class Recorder {
 
   note(line: string): void {
     this.lines.push(line);
+    this.onLine(line);
     if (line === this.failAt) throw failure(line);
   }
 

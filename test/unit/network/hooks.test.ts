@@ -66,3 +66,11 @@ test('the environment holds what is documented and nothing else', (t) => {
   t.true(environment['PATH']!.startsWith('/opt/bin:'));
   t.is(environment['WG_HOOK'], 'PostUp');
 });
+
+test('a hook that hangs is ended with all that it waits for', async (t) => {
+  t.timeout(3_000);
+  const abort = new AbortController();
+  const running = runHook(hook('sleep 60 | sleep 60; true'), 'ignore', abort.signal);
+  setImmediate(() => abort.abort());
+  await t.throwsAsync(running, { message: /SIGTERM/ });
+});
