@@ -63,6 +63,7 @@
         'engine/packet/segmenter.cc',
         'engine/probe/probe.cc',
         'engine/sys/lockedMemory.cc',
+        'engine/sys/offloadProbe.cc',
         'engine/sys/tun.cc',
         'engine/sys/udp.cc',
         'sys/link.cc',

@@ -532,6 +532,7 @@ napi_value stats(napi_env env, napi_callback_info info) {
   Object features(env);
   features.set("cipher", jsString(env, stats.cipher))
       .set("cipherNote", jsString(env, stats.cipherNote))
+      .set("offloadProbe", jsString(env, stats.offloadProbe))
       .set("tunVnetHeader", jsBoolean(env, stats.vnetHeader))
       .set("tunTcpSegmentation", jsBoolean(env, stats.tunTcp))
       .set("tunUdpSegmentation", jsBoolean(env, stats.tunUdp))

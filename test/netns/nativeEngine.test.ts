@@ -109,7 +109,10 @@ for (const [what, options] of cases) {
         t.is(distinct, 2000);
         t.is(received, distinct);
       }
-      for (const end of ends) t.deepEqual(await droppedPackets(end), {});
+      for (const end of ends) {
+        t.deepEqual(await droppedPackets(end), {});
+        t.is((await stats(end)).features['offloadProbe'], 'passed');
+      }
     },
     { unless },
   );

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "core/limits.h"
+#include "sys/offloadProbe.h"
 
 namespace beam::core {
 namespace {
@@ -66,6 +67,16 @@ int Device::open(DeviceOptions options, std::unique_ptr<Device>& out, std::strin
   if (options.mtu != 0) {
     if (const int error = sys::setLinkMtu(tun.fd(), options.mtu); error != 0) return -error;
   }
+  std::string probed = "not possible";
+  if (!options.pair) {
+    const kernel::OffloadProbe& probe = kernel::probeOffloads();
+    if (probe.possible) {
+      probed = probe.tunTcp && probe.tunUdp && probe.udpSegment ? "passed" : "failed";
+      options.switches.tunTcp = options.switches.tunTcp && probe.tunTcp;
+      options.switches.tunUdp = options.switches.tunUdp && probe.tunUdp;
+      options.switches.udpSegment = options.switches.udpSegment && probe.udpSegment;
+    }
+  }
   const std::string name = tun.name();
   // Best effort: where it fails, a full super-packet goes out as two sends instead of one.
   if (options.tunFd < 0 && !options.pair) kernel::limitSuperPackets(name, kSuperPacketBytes);
@@ -75,6 +86,7 @@ int Device::open(DeviceOptions options, std::unique_ptr<Device>& out, std::strin
   std::unique_ptr<Device> device(new Device(std::move(loop)));
   device->name_ = name;
   device->cipherNote_ = chosen.note;
+  device->offloadProbe_ = probed;
   device->pairEnd_ = std::move(pairEnd);
   if (const int error = startThread(*device->loop_, device->thread_); error != 0) {
     device->thread_ = {};
@@ -262,6 +274,7 @@ Stats Device::stats() {
     stats.linkWatched = loop.linkWatched();
   });
   stats.cipherNote = cipherNote_;
+  stats.offloadProbe = offloadProbe_;
   return stats;
 }
 

@@ -51,6 +51,8 @@ struct Stats {
   Counters counters;
   std::string cipher;
   std::string cipherNote;
+  /** What sending real super-packets at start said: passed, failed, not possible. */
+  std::string offloadProbe;
   bool vnetHeader = false;
   bool tunTcp = false;
   bool tunUdp = false;
@@ -115,6 +117,7 @@ class Device {
   std::unique_ptr<Loop> loop_;
   std::string name_;
   std::string cipherNote_;
+  std::string offloadProbe_;
   sys::UniqueFd pairEnd_;
   pthread_t thread_{};
   uint16_t port_ = 0;
