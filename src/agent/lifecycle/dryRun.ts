@@ -42,7 +42,7 @@ export async function dryRun(
   return {
     lines: [
       ...hooks('PreUp'),
-      `ip link add ${interfaceName} (by the agent; ${config.peers.length} peers${mark})`,
+      `ip link add ${interfaceName} (by the agent; peers: ${config.peers.length}${mark})`,
       ...steps.flatMap((step) => describeStep(step, interfaceName)),
       ...hooks('PostUp'),
     ],

@@ -66,6 +66,9 @@ export interface LinuxNetworkOptions {
   readonly hookOutput?: () => HookOutput;
 }
 
+/** Each costs some five calls of `ip`; a jump host may have hundreds. */
+const MAX_OTHER_SESSIONS = 32;
+
 export class LinuxTunnelNetwork implements TunnelNetwork {
   readonly #run: CommandRunner;
   readonly #stateFolder: string;
@@ -127,7 +130,10 @@ export class LinuxTunnelNetwork implements TunnelNetwork {
 
   async othersCut(change: LayoutChange, except: Session | null): Promise<string[]> {
     const clients = new Set<string>();
-    for (const session of sshSessions()) {
+    const pairs = new Map(
+      sshSessions().map((session) => [`${session.client} ${session.server}`, session]),
+    );
+    for (const session of [...pairs.values()].slice(0, MAX_OTHER_SESSIONS)) {
       if (session.client === except?.client) continue;
       if ((await this.judge(session, change)).kind === 'cut') clients.add(session.client);
     }
