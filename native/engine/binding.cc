@@ -574,6 +574,13 @@ napi_value pairLink(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value pairReport(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  Device* device = arguments.device();
+  if (arguments.ok()) device->pairReport();
+  return nullptr;
+}
+
 /** pairFaults(engine, write, joinedWrite, send, segmentSend, localOnce): errnos, 0 for none. */
 napi_value pairFaults(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -661,6 +668,7 @@ napi_value initialize(napi_env env, napi_value exports) {
       {"pairWrite", pairWrite},
       {"pairRead", pairRead},
       {"pairLink", pairLink},
+      {"pairReport", pairReport},
       {"pairFaults", pairFaults},
       {"selfCheck", selfCheck},
       {"probe", probe},

@@ -71,6 +71,8 @@ export interface SystemEnd {
   /** null if nothing was written. */
   read(): Buffer | null;
   link(up: boolean, mtu: number): void;
+  /** Reports activity now instead of some milliseconds later. */
+  report(): void;
   /** Has system calls fail from now on. */
   fail(faults: EngineFaults): void;
 }
@@ -154,6 +156,7 @@ class NativeEngineAdapter implements NativeEngine {
     write: (framed) => this.#addon.pairWrite(this.#open(), framed),
     read: () => this.#addon.pairRead(this.#open()),
     link: (up, mtu) => this.#addon.pairLink(this.#open(), up, mtu),
+    report: () => this.#addon.pairReport(this.#open()),
     fail: ({ write = 0, joinedWrite = 0, send = 0, segmentSend = 0, localOnce = false }) =>
       this.#addon.pairFaults(this.#open(), write, joinedWrite, send, segmentSend, localOnce),
   };

@@ -155,6 +155,7 @@ export interface EngineAddon {
   pairWrite(engine: EngineHandle, packet: Uint8Array): boolean;
   pairRead(engine: EngineHandle): Buffer | null;
   pairLink(engine: EngineHandle, up: boolean, mtu: number): void;
+  pairReport(engine: EngineHandle): void;
   pairFaults(
     engine: EngineHandle,
     write: number,

@@ -19,8 +19,7 @@ import type {
 } from './engineHarness.js';
 
 const VNET_HEADER_BYTES = 10;
-/** Activity is reported 25 ms after it began. */
-const EVENTS_SETTLE_MS = 45;
+const EVENTS_SETTLE_MS = 5;
 const DATAGRAMS_SETTLE_MS = 5;
 
 let turn: Promise<void> = Promise.resolve();
@@ -157,6 +156,9 @@ export class NativeHarness implements EngineHarness {
   }
 
   async takeEvents(): Promise<readonly DataPlaneEvent[]> {
+    this.#settle();
+    if (!this.#closed) this.#native.pair.report();
+    // The report is on its way when the next call comes back.
     this.#settle();
     await sleep(EVENTS_SETTLE_MS);
     return this.#events.splice(0);

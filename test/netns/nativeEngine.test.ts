@@ -132,9 +132,11 @@ for (const [mtu, wireMtu] of [
         const address = INNER.b[family];
         await transfer(a, { namespace: b, address }, { bytes: 16 * MEGABYTE });
         for (const payloadBytes of [0, 1, mtu - 48, mtu, 20_000]) {
-          const { sent, received } = await ping(a, address, { payloadBytes });
-          const counters = JSON.stringify(await Promise.all(ends.map(stats)));
-          t.is(received, sent, `${payloadBytes} bytes to ${address}: ${counters}`);
+          // One by one: after an answer ping waits for the rest no longer than two round trips.
+          for (let i = 0; i < 3; i++) {
+            const { received } = await ping(a, address, { payloadBytes, count: 1 });
+            t.is(received, 1, `${payloadBytes} bytes to ${address}`);
+          }
         }
       }
       for (const end of ends) t.deepEqual(await droppedPackets(end), {});

@@ -294,6 +294,10 @@ void Device::pairLink(bool up, uint32_t mtu) {
   loop_->post([up, mtu](Loop& loop) { loop.tellLink(up, mtu); });
 }
 
+void Device::pairReport() {
+  loop_->call([](Loop& loop) { loop.peers().reportActivity(); });
+}
+
 void Device::pairFaults(const kernel::Faults& faults) {
   loop_->post([faults](Loop& loop) { loop.setFaults(faults); });
 }

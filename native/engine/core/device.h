@@ -107,6 +107,8 @@ class Device {
   /** Null if nothing was written. */
   std::optional<std::vector<uint8_t>> pairRead();
   void pairLink(bool up, uint32_t mtu);
+  /** Activity is reported now instead of some milliseconds later. */
+  void pairReport();
   void pairFaults(const kernel::Faults& faults);
 
  private:

@@ -118,10 +118,10 @@ void Loop::pumpTun() {
 
 /** While a socket is full nothing is read from the TUN: the system holds its senders back. */
 void Loop::holdTun() {
-  const bool hold = queue_.anyBlocked();
-  if (hold == tunHeld_) return;
-  tunHeld_ = hold;
-  if (tunOpen_) rewatch(tun_.fd(), kTun, hold ? 0u : uint32_t{EPOLLIN});
+  const uint32_t blocked = (queue_.blocked(4) ? 1u : 0u) | (queue_.blocked(6) ? 2u : 0u);
+  if (blocked == held_) return;
+  held_ = blocked;
+  if (tunOpen_) rewatch(tun_.fd(), kTun, blocked != 0 ? 0u : uint32_t{EPOLLIN});
   for (const uint8_t family : kFamilies) {
     const kernel::UdpSocket& socket = queue_.sockets().of(family);
     const uint32_t out = queue_.blocked(family) ? uint32_t{EPOLLOUT} : 0u;

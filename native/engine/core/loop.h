@@ -103,7 +103,8 @@ class Loop {
   sys::LinkWatch link_;
   uint64_t linkPollAtNs_ = 0;
   bool tunOpen_ = true;
-  bool tunHeld_ = false;
+  // The families whose sockets were full at the end of the last batch: bit 0 IPv4, bit 1 IPv6.
+  uint32_t held_ = 0;
   bool linkTold_ = false;
   bool linkUp_ = false;
   uint32_t linkMtu_ = 0;

@@ -47,7 +47,6 @@ class SendQueue {
   /** The socket of that family has no room: wait until it is writable. */
   bool blocked(uint8_t family) const { return blocked_[family == 4 ? 0 : 1]; }
   void unblock(uint8_t family) { blocked_[family == 4 ? 0 : 1] = false; }
-  bool anyBlocked() const { return blocked_[0] || blocked_[1]; }
   bool empty() const { return head_ == runs_.size(); }
 
  private:
