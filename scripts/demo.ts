@@ -2,6 +2,7 @@
 // without root or TUN devices, two agents in this process do. Leaves nothing behind, and says so.
 import { namespacesUnavailable } from '../test/support/netnsAvailable.js';
 import { demonstrateInMemory } from './demo/inMemory.js';
+import { releaseLock, takeLock } from './demo/lock.js';
 import { Narrator, styled } from './demo/output.js';
 import { TunnelDemo } from './demo/tunnelDemo.js';
 
@@ -11,10 +12,18 @@ async function inNamespaces(): Promise<boolean> {
   narrator.title('Beam: two agents, two networks, one tunnel');
   const place = 'Everything happens in two network namespaces; this machine stays as it is.';
   console.log(`   ${styled('dim', place)}\n`);
+  const holder = takeLock();
+  if (holder !== null) {
+    narrator.bad(`Another demo is running (process ${holder}).`);
+    return false;
+  }
   const demo = new TunnelDemo(narrator);
   const interrupted = (): void => {
     narrator.bad('interrupted: clearing up');
-    void demo.clear().finally(() => process.exit(130));
+    void demo
+      .clear()
+      .finally(releaseLock)
+      .finally(() => process.exit(130));
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, interrupted);
   let worked = false;
@@ -25,6 +34,7 @@ async function inNamespaces(): Promise<boolean> {
     narrator.bad(error instanceof Error ? error.message : String(error));
   }
   const left = await demo.clear();
+  releaseLock();
   if (left.length > 0) {
     narrator.bad(`left behind:\n  ${left.join('\n  ')}`);
     return false;

@@ -47,8 +47,15 @@ const matching = options.match.flatMap((pattern) => ['--match', pattern]);
 const ava = (...args: string[]): Command =>
   node('node_modules/ava/entrypoints/cli.mjs', '--tap', ...matching, ...args);
 
+const namespaceTests = (...files: readonly string[]): Command =>
+  ava('--serial', '--concurrency=1', `--timeout=${long ? 10 : 2}m`, ...files);
+
 const NETNS_TESTS = 'dist/test/netns/**/*.test.js';
 const NATIVE_TESTS = 'native/test/run.sh';
+/** What depends on the engine, again with the one that isn't the default; everything in a long run. */
+const SODIUM_TESTS = long
+  ? [NETNS_TESTS]
+  : ['interop', 'interopChanges', 'hostile'].map((name) => `dist/test/netns/${name}.test.js`);
 
 const stages: readonly Stage[] = [
   {
@@ -83,22 +90,31 @@ const stages: readonly Stage[] = [
     name: 'tests',
     title: 'tests of the parts: tidy, units, vectors, contract, simulation, fuzz',
     command: ava(`--timeout=${long ? 15 : 3}m`, 'dist/test/**/*.test.js', `!${NETNS_TESTS}`),
-    timeoutMs: (long ? 30 : 6) * MINUTE_MS,
+    timeoutMs: (long ? 25 : 5) * MINUTE_MS,
     output: 'tap',
   },
   {
     name: 'native',
     title: 'tests of the native addon under sanitizers',
     command: ['bash', NATIVE_TESTS],
-    timeoutMs: (long ? 10 : 4) * MINUTE_MS,
+    timeoutMs: (long ? 10 : 5) * MINUTE_MS,
     output: 'check',
     unavailable: existsSync(NATIVE_TESTS) ? null : `${NATIVE_TESTS} is not there`,
   },
   {
     name: 'netns',
     title: 'tests in network namespaces, one at a time',
-    command: ava('--serial', '--concurrency=1', `--timeout=${long ? 10 : 2}m`, NETNS_TESTS),
-    timeoutMs: (long ? 40 : 9) * MINUTE_MS,
+    command: namespaceTests(NETNS_TESTS),
+    timeoutMs: (long ? 25 : 9) * MINUTE_MS,
+    output: 'tap',
+    slow: true,
+  },
+  {
+    name: 'sodium',
+    title: 'tests in network namespaces with the sodium engine',
+    command: namespaceTests(...SODIUM_TESTS),
+    env: { BEAM_ENGINE: 'sodium' },
+    timeoutMs: (long ? 25 : 5) * MINUTE_MS,
     output: 'tap',
     slow: true,
   },

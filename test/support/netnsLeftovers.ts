@@ -10,6 +10,7 @@ export const NAMESPACE_PREFIX = 'beam-t-';
 /** Interfaces of tunnels: their UAPI sockets lie in one folder for all namespaces. */
 export const INTERFACE_PREFIX = 'bt';
 export const UAPI_FOLDER = '/var/run/wireguard';
+const SOCKET_FOLDERS = [UAPI_FOLDER, '/run/beam'] as const;
 
 export const namespaceName = (makerPid: number, name: string): string =>
   `${NAMESPACE_PREFIX}${makerPid}-${name}`;
@@ -68,15 +69,17 @@ export async function removeLeftovers(report: (line: string) => void): Promise<v
     report(`removing namespace ${name}, left behind by an earlier run`);
     await destroyNamespace(name);
   }
-  for (const file of socketFiles()) {
-    const makerPid = parseInt(/^bt([0-9a-z]+)x[0-9a-z]+\.sock$/.exec(file)?.[1] ?? '', 36);
-    if (isLeftover(makerPid)) unlinkSync(`${UAPI_FOLDER}/${file}`);
+  for (const folder of SOCKET_FOLDERS) {
+    for (const file of filesIn(folder)) {
+      const makerPid = parseInt(/^bt([0-9a-z]+)x[0-9a-z]+\.sock$/.exec(file)?.[1] ?? '', 36);
+      if (isLeftover(makerPid)) unlinkSync(`${folder}/${file}`);
+    }
   }
 }
 
-function socketFiles(): string[] {
+function filesIn(folder: string): string[] {
   try {
-    return readdirSync(UAPI_FOLDER);
+    return readdirSync(folder);
   } catch {
     return [];
   }

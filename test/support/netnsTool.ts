@@ -6,7 +6,8 @@
 //   netnsTool count <address> <port> <idleMs>               numbered datagrams, until none comes
 //   netnsTool number <address> <port> <count> <perS>        sends them
 //
-// `receive` and `send` end with the same line: byte count and SHA-256 of what went through; `count`
+// `receive` and `send` end with the same line: byte count and SHA-256 of what went through (`send`
+// says before it how long that took); `count`
 // ends with how many came and how many of them were different.
 import { createCipheriv, createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
@@ -58,6 +59,7 @@ async function send([address, port, bytesText, rateText]: readonly string[]): Pr
   // The other end closes when it has read everything.
   socket.end();
   await closed;
+  print(`${(performance.now() - startMs) / 1000} s`);
   print(`${bytes} ${hash.digest('hex')}`);
 }
 

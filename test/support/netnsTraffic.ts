@@ -85,13 +85,12 @@ export async function startTransfer(
     if (receiver.outcome !== null) throw new Error(`receiver ended: ${receiver.log}`);
     return receiver.stdout.includes('listening');
   });
-  const startMs = performance.now();
   const sender = from.spawn(toolCommand('send', to.address, port, bytes, bytesPerS));
   const finish = async (): Promise<{ seconds: number }> => {
     const sent = await finalLine(sender, timeoutMs);
     const received = await finalLine(receiver, timeoutMs);
     if (sent !== received) throw new Error(`sent ${sent}, received ${received}`);
-    return { seconds: (performance.now() - startMs) / 1000 };
+    return { seconds: parseFloat(sender.stdout) };
   };
   const done = finish();
   // The caller awaits it later; a failure until then must not count as unhandled.
