@@ -35,6 +35,8 @@ export interface ServiceContext {
   readonly engine: EngineChoice | null;
   /** The configuration's wish, where LOG_LEVEL says nothing. */
   readonly setLogLevel: (level: LogLevel) => void;
+  /** Aborted when the daemon is told to end: a start that is under way gives up. */
+  readonly abort: AbortSignal;
   /** Ends the daemon; the first call counts. */
   readonly end: (reason: string) => void;
 }
@@ -62,7 +64,10 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     const engine = engineFromEnvironment(env);
     harden(logger);
     keepYoungGenerationSmall();
-    const context = { logger, setLogLevel, readiness, manager, engine, end: ending.end };
+    const context = {
+      ...{ logger, setLogLevel, readiness, manager, engine },
+      ...{ end: ending.end, abort: ending.abort },
+    };
     return await serve(options.createService(context), { ...context, interfaceName, ending });
   } catch (error) {
     readiness?.failed(errorDetails(error));
@@ -150,13 +155,19 @@ async function reloadOnSignal(service: Service, { logger, manager }: Serving): P
 class Ending {
   readonly reason: Promise<string>;
   readonly end: (reason: string) => void;
+  readonly abort: AbortSignal;
   readonly #onSignal: (signal: NodeJS.Signals) => void;
 
   constructor() {
     let settle: (reason: string) => void = () => undefined;
     this.reason = new Promise((resolve) => (settle = resolve));
-    this.end = settle;
-    this.#onSignal = (signal) => settle(signal);
+    const controller = new AbortController();
+    this.abort = controller.signal;
+    this.end = (reason) => {
+      settle(reason);
+      controller.abort();
+    };
+    this.#onSignal = (signal) => this.end(signal);
     process.on('SIGTERM', this.#onSignal);
     process.on('SIGINT', this.#onSignal);
   }

@@ -1,6 +1,8 @@
 // The tunnel of a configuration file: what `beam up` and `beam run` keep running. SPEC.md 8 and 9.
 import { assertNever, BugError } from '../base/assert.js';
 import { OperatorError, type OperatorErrorDetails } from '../base/errors.js';
+import { diffConfigs } from '../config/diff/diffConfigs.js';
+import { formatDiff } from '../config/diff/formatDiff.js';
 import { formatTunnelConfig } from '../config/file/formatTunnelConfig.js';
 import { savedConfig } from '../config/savedConfig.js';
 import { destroyTunnelConfig, type TunnelConfig } from '../config/tunnelConfig.js';
@@ -10,7 +12,7 @@ import { lookUpHost } from '../platform/dns/hostLookup.js';
 import { interfaceIndex } from '../platform/interfaceIndex.js';
 import { findCallerSession } from '../platform/network/callerSession.js';
 import { LinuxTunnelNetwork } from '../platform/network/tunnelNetwork.js';
-import type { ControlAnswer, ControlCaller, ControlRequest } from '../ports/control.js';
+import type { ControlAnswer, ControlCaller, ControlRequest, TunnelDiff } from '../ports/control.js';
 import { loadConfig, type ConfigSource } from './configSource.js';
 import type { Service, ServiceContext } from './daemon.js';
 import { interfaceAddresses } from './interfaceAddresses.js';
@@ -61,7 +63,8 @@ export class ManagedService implements Service {
       const { interfaceName, env, force } = this.#options;
       const session = this.#context.manager.present ? null : findCallerSession(env, process.pid);
       const privateKey = keyFromFile ?? config.interface.privateKey;
-      const request = { interfaceName, privateKey, session, force };
+      const { abort } = this.#context;
+      const request = { interfaceName, privateKey, session, force, abort };
       this.#running = await bringUp(config, request, this.#ports(config));
     } catch (error) {
       destroyTunnelConfig(config);
@@ -126,6 +129,8 @@ export class ManagedService implements Service {
         const changes = await this.#reload(request);
         return { ok: true, result: { kind: 'reloaded', changes } };
       }
+      case 'diff':
+        return { ok: true, result: { kind: 'diff', diff: await this.#diff() } };
       case 'save':
         await this.#save();
         return { ok: true, result: { kind: 'done' } };
@@ -165,6 +170,18 @@ export class ManagedService implements Service {
       destroyTunnelConfig(wanted);
       throw error;
     } finally {
+      keyFromFile?.destroy();
+    }
+  }
+
+  async #diff(): Promise<TunnelDiff> {
+    const { running } = this.#up();
+    const { config: wanted, keyFromFile } = await loadConfig(this.#source);
+    try {
+      const changes = formatDiff(diffConfigs(running.config, wanted));
+      return { interface: this.#options.interfaceName, file: this.#source.path, changes };
+    } finally {
+      destroyTunnelConfig(wanted);
       keyFromFile?.destroy();
     }
   }

@@ -1,122 +1,108 @@
 // Decides between the drop-in and a command, and parses the command's arguments. SPEC.md 9.1, 9.2.
-import yargs from 'yargs';
+import yargs, { type Argv } from 'yargs';
+import { nearest } from '../config/file/similar.js';
+import { listTunnels } from '../platform/configFiles.js';
+import { COMMANDS } from './commandTable.js';
 import { EXIT, say } from './report.js';
 import { version } from './version.js';
 
-const COMMANDS = [
-  'up',
-  'run',
-  'down',
-  'reload',
-  'save',
-  'strip',
-  'status',
-  'genkey',
-  'genpsk',
-  'pubkey',
-  'config',
-  'doctor',
-  'completion',
-  'help',
-] as const;
-
-const isCommand = (word: string): boolean => (COMMANDS as readonly string[]).includes(word);
+const COMMAND_NAMES: readonly string[] = [...COMMANDS.map(({ name }) => name), 'help'];
 
 /** Resolves with the exit status. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
   const named = dropInArguments(args);
-  if (named !== null) return (await import('./commands/dropIn.js')).dropIn(named);
-  return runYargs(args);
+  if (named === null) return runCommand(args);
+  const meant = named.certain ? null : await likelyCommand(named.interfaceName);
+  if (meant !== null) return usageError(`unknown command ${named.interfaceName}`, meant);
+  return (await import('./commands/dropIn.js')).dropIn(named);
 }
 
 interface NamedInterface {
   readonly interfaceName: string;
   readonly foreground: boolean;
+  /** An option says that it is an interface, whatever it looks like. */
+  readonly certain: boolean;
 }
 
-/** `[-f|--foreground] NAME`, `-- NAME`; null if it is a command line of another kind. */
+/** `NAME`, `-f NAME`, `-- NAME`; null if it is a command line of another kind. */
 function dropInArguments(args: readonly string[]): NamedInterface | null {
-  const [first, second, ...rest] = args;
-  const isFlag = first === '-f' || first === '--foreground';
-  if (isFlag && second !== undefined && rest.length === 0) {
-    return { interfaceName: second, foreground: true };
+  const [first, second, third] = args;
+  if (first === undefined || third !== undefined) return null;
+  if (second !== undefined) {
+    const foreground = first === '-f' || first === '--foreground';
+    if (!foreground && first !== '--') return null;
+    return { interfaceName: second, foreground, certain: true };
   }
-  if (first === '--' && second !== undefined && rest.length === 0) {
-    return { interfaceName: second, foreground: false };
-  }
-  if (first === undefined || second !== undefined || first.startsWith('-') || isCommand(first)) {
-    return null;
-  }
-  return { interfaceName: first, foreground: false };
+  if (first.startsWith('-') || COMMAND_NAMES.includes(first)) return null;
+  return { interfaceName: first, foreground: false, certain: false };
 }
 
-async function runYargs(args: readonly string[]): Promise<number> {
-  let status: number = EXIT.OK;
-  const tunnel = {
-    describe: 'a name, or the path of a file',
-    type: 'string',
-    demandOption: true,
-  } as const;
-  const force = {
-    describe: 'go on although it cuts off the session this command comes from',
-    type: 'boolean',
-    default: false,
-  } as const;
-  const commands = () => import('./commands/tunnel.js');
-  await yargs([...args])
+const SLIP_LETTERS = 4;
+
+/** A word like `statsu` is a typing error; a tunnel of that name is none. */
+async function likelyCommand(word: string): Promise<string | null> {
+  if (word.length < SLIP_LETTERS || /\d/.test(word)) return null;
+  const meant = nearest(word, COMMAND_NAMES);
+  if (meant === null) return null;
+  const tunnels = await listTunnels();
+  return tunnels.some(({ interfaceName }) => interfaceName === word) ? null : meant;
+}
+
+function usageError(message: string, meant: string | null): number {
+  const remedy = meant === null ? 'see `beam help`' : `did you mean \`beam ${meant}\`?`;
+  say(`E_USAGE beam: ${message}\n  remedy: ${remedy}`);
+  return EXIT.USAGE;
+}
+
+async function runCommand(args: readonly string[]): Promise<number> {
+  const outcome: Outcome = { call: null, status: EXIT.OK };
+  const parser = commandParser(outcome);
+  if (args[0] === 'help') {
+    if (args[1] === undefined || COMMAND_NAMES.includes(args[1])) {
+      process.stdout.write(`${await helpFor(parser, args.slice(1))}\n`);
+      return EXIT.OK;
+    }
+    return usageError(`unknown command ${args[1]}`, nearest(args[1], COMMAND_NAMES));
+  }
+  await parser.parseAsync([...args]);
+  return outcome.call === null ? outcome.status : outcome.call();
+}
+
+interface Outcome {
+  /** What was asked for, once all arguments are right. */
+  call: (() => Promise<number>) | null;
+  status: number;
+}
+
+function commandParser(outcome: Outcome): Argv {
+  let parser = yargs()
     .scriptName('beam')
-    .usage('$0 [-f] INTERFACE\n$0 COMMAND')
-    .command(
-      'up <tunnel>',
-      'start a tunnel',
-      (y) => y.positional('tunnel', tunnel).option('force', force),
-      async (argv) => {
-        status = await (await commands()).up(argv);
-      },
-    )
-    .command(
-      'run <tunnel>',
-      'run a tunnel in the foreground',
-      (y) => y.positional('tunnel', tunnel).option('force', force),
-      async (argv) => {
-        status = await (await commands()).run(argv);
-      },
-    )
-    .command(
-      'down <tunnel>',
-      'take a tunnel down',
-      (y) => y.positional('tunnel', tunnel).option('force', force),
-      async (argv) => {
-        status = await (await commands()).down(argv);
-      },
-    )
-    .command(
-      'reload <tunnel>',
-      'apply what changed in the file',
-      (y) => y.positional('tunnel', tunnel).option('force', force),
-      async (argv) => {
-        status = await (await commands()).reload(argv);
-      },
-    )
-    .command(
-      'save <tunnel>',
-      'write the running state into the file',
-      (y) => y.positional('tunnel', tunnel),
-      async (argv) => {
-        status = await (await commands()).save(argv);
-      },
-    )
+    .usage('beam [-f] INTERFACE    serve a WireGuard interface, as wireguard-go does')
+    .usage('beam COMMAND');
+  for (const { usage, summary, build, call } of COMMANDS) {
+    parser = parser.command(usage, summary, build, (args) => {
+      outcome.call = () => call(args);
+    });
+  }
+  return parser
     .version(version())
     .alias('version', 'v')
+    .help()
     .demandCommand(1, 'a command or the name of an interface is missing')
     .strict()
+    .recommendCommands()
+    .parserConfiguration({ 'duplicate-arguments-array': false })
     .exitProcess(false)
     .fail((message, error) => {
-      // Typed as always there; undefined for a failed validation.
+      // Typed as always there; undefined where the command line is wrong.
       if ((error as Error | undefined) !== undefined) throw error;
-      say(`beam: ${message}\n  remedy: beam help`);
-      status = EXIT.USAGE;
-    })
-    .parseAsync();
-  return status;
+      outcome.call = null;
+      outcome.status = usageError(message, null);
+    });
+}
+
+function helpFor(parser: Argv, words: readonly string[]): Promise<string> {
+  return new Promise((resolve) => {
+    void parser.parse([...words, '--help'], {}, (_error, _args, output) => resolve(output));
+  });
 }

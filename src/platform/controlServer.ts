@@ -7,8 +7,9 @@ import type {
   ControlRequest,
   ControlSession,
 } from '../ports/control.js';
-import { OperatorError, type OperatorErrorDetails } from '../base/errors.js';
+import type { OperatorErrorDetails } from '../base/errors.js';
 import { parseAddress } from '../base/ip.js';
+import { operatorErrors } from './daemonizeReadiness.js';
 import { startRequestServer, type FramedRequest, type RequestFraming } from './unixServer.js';
 
 export const CONTROL_FOLDER = '/run/beam';
@@ -20,7 +21,7 @@ export type ControlHandler = (request: ControlRequest) => Promise<ControlAnswer>
 
 export interface ControlServerOptions {
   readonly interfaceName: string;
-  /** An OperatorError that it throws is the answer; anything else is answered with E_BUG. */
+  /** OperatorErrors that it throws are the answer; anything else is answered with E_BUG. */
   readonly handle: ControlHandler;
   readonly folder?: string;
 }
@@ -62,7 +63,8 @@ async function carryOut(line: string, handle: ControlHandler): Promise<ControlAn
 }
 
 function failure(error: unknown): ControlAnswer {
-  if (error instanceof OperatorError) return { ok: false, errors: [error.details] };
+  const errors = operatorErrors(error);
+  if (errors !== null) return { ok: false, errors };
   const details: OperatorErrorDetails = {
     code: 'E_BUG',
     place: 'daemon',
@@ -95,6 +97,7 @@ export function parseRequest(line: string): ControlRequest | null {
   switch (value.method) {
     case 'status':
     case 'save':
+    case 'diff':
       return Object.keys(value).length === 1 ? { method: value.method } : null;
     case 'reload':
     case 'down': {

@@ -10,7 +10,9 @@ export type ControlRequest =
   /** Takes the tunnel down and ends the daemon; answered when everything is undone. */
   | ({ readonly method: 'down' } & ControlCaller)
   /** Writes the running state back to the config file (wg-quick's `save`). */
-  | { readonly method: 'save' };
+  | { readonly method: 'save' }
+  /** What a reload would change. */
+  | { readonly method: 'diff' };
 
 /** Who asks, for the lockout check (SPEC.md 8.7). */
 export interface ControlCaller {
@@ -34,7 +36,16 @@ export type ControlAnswer =
 export type ControlResult =
   | { readonly kind: 'status'; readonly status: TunnelStatus }
   | { readonly kind: 'reloaded'; readonly changes: readonly string[] }
+  | { readonly kind: 'diff'; readonly diff: TunnelDiff }
   | { readonly kind: 'done' };
+
+/** The stable shape behind `beam config diff --json`. */
+export interface TunnelDiff {
+  readonly interface: string;
+  readonly file: string;
+  /** A line each; empty if a reload would change nothing. */
+  readonly changes: readonly string[];
+}
 
 /** The stable shape behind `beam status --json`. Times are Unix milliseconds, sizes bytes. */
 export interface TunnelStatus {

@@ -1,7 +1,11 @@
 // up, run, down, reload, save: the tunnels of configuration files. SPEC.md 9.1.
 import { OperatorError } from '../../base/errors.js';
+import { destroyTunnelConfig } from '../../config/tunnelConfig.js';
+import { systemClock } from '../../platform/clock.js';
 import { findTunnel, type TunnelFile } from '../../platform/configFiles.js';
 import { askDaemon } from '../../platform/controlClient.js';
+import { lookUpHost } from '../../platform/dns/hostLookup.js';
+import { interfaceIndex } from '../../platform/interfaceIndex.js';
 import { findCallerSession } from '../../platform/network/callerSession.js';
 import { LinuxTunnelNetwork } from '../../platform/network/tunnelNetwork.js';
 import type { ControlCaller } from '../../ports/control.js';
@@ -15,10 +19,48 @@ export interface TunnelArguments {
   readonly force: boolean;
 }
 
-export async function up({ tunnel, force }: TunnelArguments): Promise<number> {
-  const { path } = await findTunnel(tunnel);
+export interface UpArguments extends TunnelArguments {
+  /** Only say what would be done. */
+  readonly dryRun: boolean;
+}
+
+export async function up({ tunnel, force, dryRun }: UpArguments): Promise<number> {
+  const { path, interfaceName } = await findTunnel(tunnel);
+  if (dryRun) return rehearse(path, interfaceName);
   const args = ['run', path, ...(force ? ['--force'] : [])];
   return startInBackground({ args, showSteps: true, inherited: new Map() });
+}
+
+/** Prints the steps of an up; nothing is changed. */
+async function rehearse(path: string, interfaceName: string): Promise<number> {
+  const { loadConfig } = await import('../../agent/configSource.js');
+  const { dryRun } = await import('../../agent/lifecycle/dryRun.js');
+  const credentialsFolder = process.env['CREDENTIALS_DIRECTORY'] ?? null;
+  const { config, keyFromFile, warnings } = await loadConfig({
+    path,
+    interfaceName,
+    credentialsFolder,
+  });
+  const session = findCallerSession(process.env, process.pid);
+  try {
+    const rehearsal = await dryRun(
+      config,
+      { interfaceName, session },
+      {
+        network: new LinuxTunnelNetwork(),
+        lookUp: lookUpHost,
+        clock: systemClock(),
+        zoneIndex: interfaceIndex,
+      },
+    );
+    for (const warning of [...warnings, ...rehearsal.warnings]) say(warning);
+    process.stdout.write(rehearsal.lines.map((line) => `${line}\n`).join(''));
+    if (rehearsal.lockout !== null) say(`it would be refused: ${rehearsal.lockout}`);
+    return rehearsal.lockout === null ? EXIT.OK : EXIT.OPERATOR;
+  } finally {
+    destroyTunnelConfig(config);
+    keyFromFile?.destroy();
+  }
 }
 
 export async function run({ tunnel, force }: TunnelArguments): Promise<number> {

@@ -1,0 +1,180 @@
+// Every command with its arguments; what it does is imported when it is called. SPEC.md 9.1.
+import type { Argv } from 'yargs';
+import { EXIT } from './report.js';
+
+/** A command as yargs takes it; `call` resolves with the exit status. */
+export interface Command {
+  readonly name: string;
+  /** Positional arguments in yargs' notation, with the name in front. */
+  readonly usage: string;
+  readonly summary: string;
+  readonly build: (parser: Argv) => Argv;
+  readonly call: (args: ParsedArguments) => Promise<number>;
+}
+
+export type ParsedArguments = Readonly<Record<string, unknown>>;
+
+/** yargs gives numbers for digits where nothing says string. */
+const text = (args: ParsedArguments, name: string): string => String(args[name] as string | number);
+const optional = (args: ParsedArguments, name: string): string | undefined =>
+  args[name] === undefined ? undefined : text(args, name);
+const flag = (args: ParsedArguments, name: string): boolean => args[name] === true;
+
+const withTunnel = (parser: Argv): Argv =>
+  parser.positional('tunnel', {
+    describe: 'NAME of /etc/beam/NAME.conf or /etc/wireguard/NAME.conf, or the path of a file',
+    type: 'string',
+    demandOption: true,
+  });
+const withName = (parser: Argv): Argv =>
+  parser.positional('name', { describe: 'an interface; all without it', type: 'string' });
+const withForce = (parser: Argv): Argv =>
+  parser.option('force', {
+    describe: 'go on although it cuts off the session that this command comes from',
+    type: 'boolean',
+  });
+const withJson = (parser: Argv): Argv =>
+  parser.option('json', { describe: 'print JSON', type: 'boolean' });
+const plain = (parser: Argv): Argv => parser;
+
+const tunnelAndForce = (args: ParsedArguments): { tunnel: string; force: boolean } => ({
+  tunnel: text(args, 'tunnel'),
+  force: flag(args, 'force'),
+});
+
+const TUNNEL_COMMANDS: readonly Command[] = [
+  {
+    name: 'up',
+    usage: 'up <tunnel>',
+    summary: 'start a tunnel in the background',
+    build: (parser) =>
+      withForce(withTunnel(parser)).option('dry-run', {
+        describe: 'only print what would be done',
+        type: 'boolean',
+      }),
+    call: async (args) =>
+      (await import('./commands/tunnel.js')).up({
+        ...tunnelAndForce(args),
+        dryRun: flag(args, 'dry-run'),
+      }),
+  },
+  {
+    name: 'run',
+    usage: 'run <tunnel>',
+    summary: 'run a tunnel in the foreground, for a service manager',
+    build: (parser) => withForce(withTunnel(parser)),
+    call: async (args) => (await import('./commands/tunnel.js')).run(tunnelAndForce(args)),
+  },
+  {
+    name: 'down',
+    usage: 'down <tunnel>',
+    summary: 'take a tunnel down and undo what it changed',
+    build: (parser) => withForce(withTunnel(parser)),
+    call: async (args) => (await import('./commands/tunnel.js')).down(tunnelAndForce(args)),
+  },
+  {
+    name: 'reload',
+    usage: 'reload <tunnel>',
+    summary: 'read the file again and apply what differs',
+    build: (parser) => withForce(withTunnel(parser)),
+    call: async (args) => (await import('./commands/tunnel.js')).reload(tunnelAndForce(args)),
+  },
+  {
+    name: 'save',
+    usage: 'save <tunnel>',
+    summary: 'write the running state into the file',
+    build: withTunnel,
+    call: async (args) =>
+      (await import('./commands/tunnel.js')).save({ tunnel: text(args, 'tunnel') }),
+  },
+  {
+    name: 'status',
+    usage: 'status [name]',
+    summary: 'show tunnels and peers',
+    build: (parser) =>
+      withJson(withName(parser))
+        .option('watch', { describe: 'again every SECONDS (2)', type: 'string' })
+        .option('stats', { describe: 'also counters, features and memory', type: 'boolean' }),
+    call: async (args) => {
+      const { status, watchSeconds } = await import('./commands/status.js');
+      return status({
+        name: optional(args, 'name'),
+        json: flag(args, 'json'),
+        stats: flag(args, 'stats'),
+        watchS: watchSeconds(optional(args, 'watch')),
+      });
+    },
+  },
+];
+
+const FILE_COMMANDS: readonly Command[] = [
+  {
+    name: 'config',
+    usage: 'config <command>',
+    summary: 'check files, or compare one with its running tunnel',
+    build: (parser) =>
+      parser
+        .command('check [file..]', 'check files; all of both folders without one', (y) =>
+          y.positional('file', { describe: 'the path of a file', type: 'string', array: true }),
+        )
+        .command('diff [name]', 'what a reload would change', (y) => withJson(withName(y)))
+        .demandCommand(1, 'config needs check or diff'),
+    call: async (args) => {
+      const { check, diff } = await import('./commands/config.js');
+      const [, command] = args['_'] as readonly unknown[];
+      if (command === 'diff')
+        return diff({ name: optional(args, 'name'), json: flag(args, 'json') });
+      return check({ files: (args['file'] ?? []) as readonly string[] });
+    },
+  },
+  {
+    name: 'strip',
+    usage: 'strip <tunnel>',
+    summary: 'print the file as `wg setconf` takes it',
+    build: withTunnel,
+    call: async (args) =>
+      (await import('./commands/config.js')).strip({ tunnel: text(args, 'tunnel') }),
+  },
+];
+
+const OTHER_COMMANDS: readonly Command[] = [
+  {
+    name: 'genkey',
+    usage: 'genkey',
+    summary: 'print a new private key',
+    build: plain,
+    call: async () => (await import('./commands/keys.js')).genkey(),
+  },
+  {
+    name: 'pubkey',
+    usage: 'pubkey',
+    summary: 'read a private key, print its public key',
+    build: plain,
+    call: async () => (await import('./commands/keys.js')).pubkey(),
+  },
+  {
+    name: 'genpsk',
+    usage: 'genpsk',
+    summary: 'print a new pre-shared key',
+    build: plain,
+    call: async () => (await import('./commands/keys.js')).genpsk(),
+  },
+  {
+    name: 'completion',
+    usage: 'completion <shell>',
+    summary: 'print a completion script',
+    build: (parser) =>
+      parser.positional('shell', { choices: ['bash', 'zsh'] as const, demandOption: true }),
+    call: async (args) => {
+      const { completionScript } = await import('./commands/completion.js');
+      process.stdout.write(completionScript(text(args, 'shell') as 'bash' | 'zsh'));
+      return EXIT.OK;
+    },
+  },
+];
+
+export const COMMANDS: readonly Command[] = [
+  ...TUNNEL_COMMANDS,
+  ...FILE_COMMANDS,
+  ...OTHER_COMMANDS,
+];
