@@ -97,8 +97,9 @@ export async function tunnelPair(
   if (options.addresses === 'none') return { a, b };
   const six = (address: string): string[] =>
     options.addresses === 'ipv4' ? [] : [`${address}/64`];
-  await a.up([`${INNER.a[4]}/24`, ...six(INNER.a[6])], mtu);
+  // b first: a may have something to say at once.
   await b.up([`${INNER.b[4]}/24`, ...six(INNER.b[6])], mtu);
+  await a.up([`${INNER.a[4]}/24`, ...six(INNER.a[6])], mtu);
   return { a, b };
 }
 
