@@ -55,7 +55,7 @@ function usageError(message: string, meant: string | null): number {
 }
 
 async function runCommand(args: readonly string[]): Promise<number> {
-  const outcome: Outcome = { call: null, status: EXIT.OK };
+  const outcome: Outcome = { call: null };
   const parser = commandParser(outcome);
   if (args[0] === 'help') {
     if (args[1] === undefined || COMMAND_NAMES.includes(args[1])) {
@@ -64,14 +64,23 @@ async function runCommand(args: readonly string[]): Promise<number> {
     }
     return usageError(`unknown command ${args[1]}`, nearest(args[1], COMMAND_NAMES));
   }
-  await parser.parseAsync([...args]);
-  return outcome.call === null ? outcome.status : outcome.call();
+  try {
+    await parser.parseAsync([...args]);
+  } catch (error) {
+    if (error instanceof UsageError) return usageError(error.message, null);
+    throw error;
+  }
+  return outcome.call === null ? EXIT.OK : outcome.call();
+}
+
+/** The command line is wrong. */
+class UsageError extends Error {
+  override readonly name = 'UsageError';
 }
 
 interface Outcome {
   /** What was asked for, once all arguments are right. */
   call: (() => Promise<number>) | null;
-  status: number;
 }
 
 function commandParser(outcome: Outcome): Argv {
@@ -91,13 +100,10 @@ function commandParser(outcome: Outcome): Argv {
     .demandCommand(1, 'a command or the name of an interface is missing')
     .strict()
     .recommendCommands()
-    .parserConfiguration({ 'duplicate-arguments-array': false })
     .exitProcess(false)
     .fail((message, error) => {
       // Typed as always there; undefined where the command line is wrong.
-      if ((error as Error | undefined) !== undefined) throw error;
-      outcome.call = null;
-      outcome.status = usageError(message, null);
+      throw (error as Error | undefined) ?? new UsageError(message);
     });
 }
 

@@ -15,7 +15,7 @@ export interface Command {
 export type ParsedArguments = Readonly<Record<string, unknown>>;
 
 /** yargs gives numbers for digits where nothing says string. */
-const text = (args: ParsedArguments, name: string): string => String(args[name] as string | number);
+const text = (args: ParsedArguments, name: string): string => String(args[name]);
 const optional = (args: ParsedArguments, name: string): string | undefined =>
   args[name] === undefined ? undefined : text(args, name);
 const flag = (args: ParsedArguments, name: string): boolean => args[name] === true;
@@ -110,21 +110,25 @@ const TUNNEL_COMMANDS: readonly Command[] = [
 const FILE_COMMANDS: readonly Command[] = [
   {
     name: 'config',
-    usage: 'config <command>',
-    summary: 'check files, or compare one with its running tunnel',
+    usage: 'config <action> [names..]',
+    summary: 'check files, or say what a reload would change (diff)',
     build: (parser) =>
-      parser
-        .command('check [file..]', 'check files; all of both folders without one', (y) =>
-          y.positional('file', { describe: 'the path of a file', type: 'string', array: true }),
-        )
-        .command('diff [name]', 'what a reload would change', (y) => withJson(withName(y)))
-        .demandCommand(1, 'config needs check or diff'),
+      withJson(parser)
+        .positional('action', {
+          describe: 'check: parse files; diff: the file against the running tunnel',
+          choices: ['check', 'diff'] as const,
+          demandOption: true,
+        })
+        .positional('names', {
+          describe: 'check: paths of files; diff: one tunnel; all without it',
+          type: 'string',
+          array: true,
+        }),
     call: async (args) => {
       const { check, diff } = await import('./commands/config.js');
-      const [, command] = args['_'] as readonly unknown[];
-      if (command === 'diff')
-        return diff({ name: optional(args, 'name'), json: flag(args, 'json') });
-      return check({ files: (args['file'] ?? []) as readonly string[] });
+      const names = (args['names'] ?? []) as readonly string[];
+      if (text(args, 'action') === 'check') return check({ files: names });
+      return diff({ names, json: flag(args, 'json') });
     },
   },
   {

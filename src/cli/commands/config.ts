@@ -45,20 +45,22 @@ async function checkFile(path: string): Promise<number> {
 }
 
 export interface DiffArguments {
-  readonly name: string | undefined;
+  /** Tunnels or interfaces; every tunnel that has a file if there is none. */
+  readonly names: readonly string[];
   readonly json: boolean;
 }
 
 const ANSWER_MS = 10_000;
 
-/** What a reload would change; without a name, of every tunnel that has a file. */
-export async function diff({ name, json }: DiffArguments): Promise<number> {
-  const names = name === undefined ? await listControlSockets() : [await nameOf(name)];
+/** What a reload would change. */
+export async function diff({ names: asked, json }: DiffArguments): Promise<number> {
+  const names =
+    asked.length === 0 ? await listControlSockets() : await Promise.all(asked.map(nameOf));
   const tunnels: TunnelDiff[] = [];
   for (const interfaceName of names) {
     const answer = await askDaemon(interfaceName, { method: 'diff' }, { timeoutMs: ANSWER_MS });
     // A drop-in has no file to differ from; it matters only to who asked for it by name.
-    if (!answer.ok && name === undefined && answer.errors[0]?.code === 'E_NO_CONFIG') continue;
+    if (!answer.ok && asked.length === 0 && answer.errors[0]?.code === 'E_NO_CONFIG') continue;
     const result = resultOf(answer);
     if (result.kind === 'diff') tunnels.push(result.diff);
   }
