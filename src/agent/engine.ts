@@ -7,7 +7,7 @@ import { openNativeEngine } from '../platform/nativeEngine.js';
 import { openTunDevice, type OpenTun, type TunSource } from '../platform/tun.js';
 import { openUdpSockets } from '../platform/udp.js';
 import type { Clock } from '../ports/clock.js';
-import type { DataPlane, DataPlaneListener } from '../ports/dataPlane.js';
+import type { DataPlane, DataPlaneEvent, DataPlaneListener } from '../ports/dataPlane.js';
 import type { Logger } from '../ports/log.js';
 import type { TunEvents } from '../ports/tun.js';
 
@@ -42,13 +42,16 @@ function prepareNative({
   source,
   logger,
 }: EngineOptions): PreparedEngine | { readonly unavailable: string } {
-  let target: DataPlaneListener | null = null;
-  const engine = openNativeEngine({ source, listener: (events) => target?.(events), logger });
+  const early: DataPlaneEvent[] = [];
+  let listener: DataPlaneListener = (events) => void early.push(...events);
+  const engine = openNativeEngine({ source, listener: (events) => listener(events), logger });
   if ('unavailable' in engine) return engine;
   return {
     interfaceName: engine.interfaceName,
-    open: (listener) => {
-      target = listener;
+    open: (target) => {
+      listener = target;
+      // Not from inside this call: the port promises that.
+      if (early.length > 0) queueMicrotask(() => target(early));
       return engine;
     },
     warnings: [],
