@@ -102,7 +102,7 @@ export class SimNetwork {
   /** An initiation that was recorded, again and again from many sources. */
   flood(count: number): void {
     const initiations = this.#recorded.filter(({ bytes }) => bytes[0] === 1);
-    if (initiations.length === 0) return;
+    if (initiations.length === 0 || !this.#hijacks) return;
     const flight = this.#random.pick(initiations);
     for (let i = 0; i < count; i++) this.#arrive({ ...flight, from: this.#strangeEndpoint() });
   }

@@ -38,7 +38,7 @@ export class Simulation {
 
   constructor(seed: number) {
     this.#random = new Random(seed);
-    this.#isCalm = this.#random.chance(0.1);
+    this.#isCalm = this.#random.chance(0.2);
     const count = this.#random.pick([2, 2, 3, 3, 4]);
     const behindNat = Array.from({ length: count }, (_, i) => i > 0 && this.#random.chance(0.4));
     this.world = new World(this.#random.fork(), behindNat);
@@ -53,6 +53,8 @@ export class Simulation {
     if (this.#isCalm) this.#calm();
     else this.#trouble();
     const convergedMs = this.#heal();
+    this.#roam();
+    if (this.#random.chance(0.3)) this.#silence();
     if (this.#random.chance(0.4)) this.#retryAfterPartition();
     this.#isOver = true;
     world.checkInvariants();
@@ -79,12 +81,14 @@ export class Simulation {
   #calm(): void {
     const { world } = this;
     const durationMs = this.#random.between(200_000, 700_000);
-    world.network.conditions = { ...CALM, congestionRate: 0.2 };
+    const delayMs = this.#random.pick([5, 300]);
+    const conditions = { minDelayMs: delayMs, maxDelayMs: delayMs, congestionRate: 0.2 };
+    world.network.conditions = { ...CALM, ...conditions };
     const sessionsBefore = world.ledger.sessions;
     const stop = this.#users(durationMs);
     world.runFor(durationMs);
     stop();
-    world.runFor(1_000);
+    world.runFor(3_000);
     const lost = world.traffic.packets.filter((packet) => this.#wasLost(packet));
     must(lost.length === 0, () => `a calm network lost packet ${lost[0]!.id}`);
     // Two ends of a session each; one to begin with, and one that crossed or was late.
@@ -148,8 +152,8 @@ export class Simulation {
         [a, b],
         [b, a],
       ] as const) {
-        const pauseMs = random.pick([700, 3_000, 20_000, 90_000, 400_000]);
-        const burst = random.pick([1, 1, 3, 20]);
+        const pauseMs = random.pick([1_500, 5_000, 20_000, 90_000, 400_000]);
+        const burst = random.pick([1, 1, 2, 10]);
         const next = (): void => {
           if (stopped) return;
           for (let i = random.integer(1, burst); i > 0; i--)
@@ -219,6 +223,43 @@ export class Simulation {
       atA.publicKey = operator.publicKey(b);
       atB.publicKey = operator.publicKey(a);
     }
+  }
+
+  /** A NAT gives a machine another port: its next packet tells the peers, which use it at once. */
+  #roam(): void {
+    const { world } = this;
+    world.runFor(1_000);
+    for (const { a, b } of world.pairs) {
+      for (const [mover, peer] of [
+        [a, b],
+        [b, a],
+      ] as const) {
+        const { agent, behindNat } = world.machine(mover);
+        if (!behindNat) continue;
+        world.note(`${mover} is rebound`);
+        agent.endpoint = { ...agent.endpoint, port: this.#random.integer(1024, 65_535) };
+        this.#mustFollow(mover, peer);
+      }
+    }
+  }
+
+  /** At once; or, where the session has just expired, as soon as a handshake is retried. */
+  #mustFollow(mover: string, peer: string): void {
+    const { world } = this;
+    for (const startMs = world.nowMs; world.nowMs - startMs < RETRY_MS;) {
+      world.send(mover, peer);
+      world.runFor(100);
+      const answer = world.send(peer, mover);
+      world.runFor(100);
+      if (answer?.deliveredAtMs !== null) return;
+    }
+    must(false, () => `${peer} did not follow ${mover}`);
+  }
+
+  /** Nobody says anything for so long that old keys must go; checkInvariants looks for them. */
+  #silence(): void {
+    this.world.note('silence');
+    this.world.runFor(600_000);
   }
 
   /** One packet each while nobody can be reached: the retries alone must bring it through. */
