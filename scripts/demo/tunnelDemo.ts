@@ -74,7 +74,9 @@ export class TunnelDemo {
     await this.#writeConfigs();
     await this.#up();
     await this.#traffic();
-    this.#narrator.block(await beam(null, ['status']));
+    for (const site of SITES) {
+      this.#narrator.block(await beam(null, ['status', this.#configPath(site)]));
+    }
     await this.#down();
   }
 
@@ -113,7 +115,7 @@ export class TunnelDemo {
         ...(site === OFFICE ? [`ListenPort = ${OFFICE_PORT}`] : []),
         '',
         '[Peer]',
-        `Name = ${other.name}`,
+        `#: Name = ${other.name}`,
         `PublicKey = ${keys.get(other)!.publicKey}`,
         `PresharedKey = ${presharedKey}`,
         `AllowedIPs = ${other.inner[0]}/32, ${other.inner[1]}/128`,
