@@ -139,9 +139,8 @@ export class AgentRun implements Incarnation {
   #note(effect: DeviceEffect): void {
     const { ledger } = this.#parts;
     if (effect.kind === 'installKeys') ledger.installed(this, effect.keys);
-    if (effect.kind === 'dropKeys' || effect.kind === 'removePeer') {
-      ledger.dropped(this, ({ slot }) => slot === effect.peer);
-    }
+    if (effect.kind === 'removePeer') ledger.peerRemoved(this, effect.peer);
+    if (effect.kind === 'dropKeys') ledger.dropped(this, ({ slot }) => slot === effect.peer);
   }
 
   #schedule(): void {

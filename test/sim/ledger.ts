@@ -31,6 +31,8 @@ export class Ledger {
   readonly #senders = new Map<string, SessionRecord>();
   readonly #receivers = new Map<string, SessionRecord>();
   readonly #living = new Map<Incarnation, Set<SessionRecord>>();
+  /** Initiations that a run answered, by slot and the initiator's index. */
+  readonly #answered = new Map<Incarnation, Map<PeerId, Set<number>>>();
   readonly #secrets = new Set<string>();
   #sessions = 0;
 
@@ -66,6 +68,7 @@ export class Ledger {
       () => `${place(session)}: the index is in use`,
     );
     if (session.role === 'initiator') this.#checkCounterpart(session);
+    else this.#checkAnsweredOnce(session);
     this.#senders.set(sendKey, session);
     this.#receivers.set(receiveKey, session);
     this.#secrets.add(sendKey).add(receiveKey);
@@ -89,6 +92,25 @@ export class Ledger {
       session.owner.agentInSlot(session.slot) === other.owner.agent,
       () => `${place(session)}: the session is with ${other.owner.agent}`,
     );
+  }
+
+  /** An initiation that comes again is a replay: it must not make another session. */
+  #checkAnsweredOnce(session: SessionRecord): void {
+    const slots = this.#answered.get(session.owner) ?? new Map<PeerId, Set<number>>();
+    this.#answered.set(session.owner, slots);
+    const answered = slots.get(session.slot) ?? new Set();
+    slots.set(session.slot, answered);
+    must(
+      !answered.has(session.remoteIndex),
+      () => `${place(session)}: an initiation was answered twice`,
+    );
+    answered.add(session.remoteIndex);
+  }
+
+  /** The peer's sessions are gone, and with them what it has sent. */
+  peerRemoved(owner: Incarnation, slot: PeerId): void {
+    this.dropped(owner, (session) => session.slot === slot);
+    this.#answered.get(owner)?.delete(slot);
   }
 
   /** An engine sends a transport datagram. */
@@ -142,6 +164,7 @@ export class Ledger {
   ended(owner: Incarnation): void {
     this.dropped(owner, () => true);
     this.#living.delete(owner);
+    this.#answered.delete(owner);
   }
 
   /** Three sessions per peer at most, and none when nothing was derived for 540 s. */
