@@ -46,8 +46,7 @@ async function beam(
   input = '',
 ): Promise<string> {
   const command = namespace === null ? [...BEAM, ...args] : namespace.command([...BEAM, ...args]);
-  const env = { NO_COLOR: process.stdout.isTTY ? process.env['NO_COLOR'] : '1' };
-  const result = await runToEnd(command, { input, env });
+  const result = await runToEnd(command, { input });
   if (result.status === 0) return result.stdout;
   throw new Error(`beam ${args.join(' ')} failed:\n${result.stderr}${result.stdout}`);
 }
