@@ -6,7 +6,7 @@ import { paddedBytes } from '../session/padding.js';
 import type { TransportSession } from '../session/transportSession.js';
 import { TRANSPORT_OVERHEAD_BYTES } from '../session/transportSession.js';
 import { PADDING_BYTES, TRANSPORT_HEADER } from '../wire/constants.js';
-import { ECN, destinationStart, ipFamily, outerTrafficClass } from '../wire/ip.js';
+import { destinationStart, ipFamily, outerTrafficClass } from '../wire/ip.js';
 import type { DropCounters } from './drops.js';
 import type { EnginePeer } from './enginePeer.js';
 import type { EventQueue } from './eventQueue.js';
@@ -117,7 +117,7 @@ export class Outbound {
     body.set(packet);
     body.fill(0, packet.length);
     const datagram = this.#datagrams.ofLength(bytes + TRANSPORT_OVERHEAD_BYTES);
-    const trafficClass = packet.length === 0 ? 0 : transportTrafficClass(packet);
+    const trafficClass = packet.length === 0 ? 0 : outerTrafficClass(packet);
     session.seal(datagram, body, this.#bodies.ofLength(datagram.length - TRANSPORT_HEADER.bytes));
     const sent = this.#send(peer, datagram, trafficClass);
     const activity = this.#parts.events.activity(peer);
@@ -138,10 +138,4 @@ export class Outbound {
     else drops.sendFailed(failure);
     return failure === null;
   }
-}
-
-/** The inner ECN bits, CE as ECT(0): what the Linux module sends. SPEC.md 4.5. */
-function transportTrafficClass(packet: Uint8Array): number {
-  const outer = outerTrafficClass(packet);
-  return outer === ECN.ce ? ECN.ect0 : outer;
 }
