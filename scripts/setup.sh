@@ -48,7 +48,7 @@ missing_packages() {
     command -v "${entry%%=*}" >/dev/null || printf '%s\n' "${entry#*=}"
   done
   # The native engine's fastest cipher, opened at run time; there for x86-64 alone.
-  if [ "$(uname -m)" = x86_64 ] && ! ldconfig -p | grep -q libIPSec_MB; then
+  if [ "$(uname -m)" = x86_64 ] && ! ldconfig -p | grep libIPSec_MB >/dev/null; then
     printf '%s\n' libipsec-mb-dev
   fi
 }
