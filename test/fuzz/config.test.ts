@@ -154,8 +154,17 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
     ].join('\n');
   }),
 );
+/** A key pasted where something else belongs. */
+const paste = fc
+  .tuple(position, fc.constantFrom(...SECRETS))
+  .map(([at, pasted]): Edit => (text) => {
+    const lines = text.split('\n');
+    const index = Math.floor(at * lines.length);
+    const before = lines[index]!.split('=')[0]!;
+    return [...lines.slice(0, index), `${before}= ${pasted}`, ...lines.slice(index + 1)].join('\n');
+  });
 const brokenFile = fc
-  .tuple(goodFile, fc.array(edit, { minLength: 1, maxLength: 4 }))
+  .tuple(goodFile, fc.array(fc.oneof(edit, paste), { minLength: 1, maxLength: 4 }))
   .map(([text, edits]) => edits.reduce((before, change) => change(before), text));
 
 /** Throws if a finding is not as SPEC.md 7.4 says. */
