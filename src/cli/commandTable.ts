@@ -171,7 +171,7 @@ const OTHER_COMMANDS: readonly Command[] = [
       parser.positional('shell', { choices: ['bash', 'zsh'] as const, demandOption: true }),
     call: async (args) => {
       const { completionScript } = await import('./commands/completion.js');
-      process.stdout.write(completionScript(text(args, 'shell') as 'bash' | 'zsh'));
+      process.stdout.write(completionScript(text(args, 'shell') as 'bash' | 'zsh', COMMANDS));
       return EXIT.OK;
     },
   },

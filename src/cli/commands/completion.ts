@@ -1,5 +1,5 @@
 // Completion scripts: commands, options, and the names of tunnels in both folders. SPEC.md 9.1.
-import { COMMANDS } from '../commandTable.js';
+import type { Command } from '../commandTable.js';
 
 const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   up: ['--force', '--dry-run'],
@@ -18,20 +18,21 @@ const TUNNELS = `local tunnels
     [ -e "$file" ] && file=\${file##*/} && printf '%s\\n' "\${file%.conf}"
   done)`;
 
-export function completionScript(shell: 'bash' | 'zsh'): string {
-  return shell === 'bash' ? bash() : zsh();
+type Commands = readonly Pick<Command, 'name' | 'summary'>[];
+
+export function completionScript(shell: 'bash' | 'zsh', commands: Commands): string {
+  return shell === 'bash' ? bash(commands) : zsh(commands);
 }
 
-const commandNames = (): string => [...COMMANDS.map(({ name }) => name), 'help'].join(' ');
-
-function bash(): string {
+function bash(commands: Commands): string {
+  const names = [...commands.map(({ name }) => name), 'help'].join(' ');
   return `# beam completion bash > /usr/share/bash-completion/completions/beam
 _beam() {
   local word=\${COMP_WORDS[COMP_CWORD]} command=\${COMP_WORDS[1]}
   ${TUNNELS}
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W '${commandNames()}' -- "$word"))
+    COMPREPLY=($(compgen -W '${names}' -- "$word"))
     return
   fi
   case $command in
@@ -41,7 +42,7 @@ ${Object.entries(OPTIONS)
       `    ${name}) [[ $word == -* ]] && COMPREPLY=($(compgen -W '${options.join(' ')}' -- "$word")) ;;`,
   )
   .join('\n')}
-    help) COMPREPLY=($(compgen -W '${commandNames()}' -- "$word")) ;;
+    help) COMPREPLY=($(compgen -W '${names}' -- "$word")) ;;
     completion) COMPREPLY=($(compgen -W 'bash zsh' -- "$word")) ;;
     config)
       if [ "$COMP_CWORD" -eq 2 ]; then COMPREPLY=($(compgen -W 'check diff' -- "$word"))
@@ -57,14 +58,14 @@ complete -o filenames -F _beam beam
 `;
 }
 
-function zsh(): string {
-  const commands = COMMANDS.map(({ name, summary }) => `    '${name}:${quoted(summary)}'`);
+function zsh(commands: Commands): string {
+  const described = commands.map(({ name, summary }) => `    '${name}:${quoted(summary)}'`);
   return `#compdef beam
 # beam completion zsh > /usr/local/share/zsh/site-functions/_beam
 _beam() {
   local -a commands
   commands=(
-${commands.join('\n')}
+${described.join('\n')}
     'help:explain a command'
   )
   ${TUNNELS}
