@@ -36,14 +36,24 @@ export async function ping(
   options: PingOptions = {},
 ): Promise<PingResult> {
   const { count = 3, intervalMs = 10, payloadBytes = 56, waitMs = 1_000, args = [] } = options;
+  // With -c alone, ping leaves two round trips after its last packet, and a busy machine is later
+  // than that. With -w it waits for `count` answers, and sends more meanwhile: those don't count.
+  const deadlineS = Math.max(1, Math.round((count * intervalMs + waitMs) / 1000));
   const { stdout, stderr } = await from.try(
-    ...['ping', '-n', '-c', `${count}`, '-i', `${intervalMs / 1000}`, '-W', `${waitMs / 1000}`],
+    ...['ping', '-n', '-c', `${count}`, '-w', `${deadlineS}`, '-i', `${intervalMs / 1000}`],
     ...['-s', `${payloadBytes}`, ...args, address],
   );
-  const summary = /(\d+) packets transmitted, (\d+) received/.exec(stdout);
+  const summary = /(\d+) packets transmitted/.exec(stdout);
   if (summary === null) throw new Error(`ping ${address}: ${stdout}${stderr}`);
-  const times = [...stdout.matchAll(/time=([\d.]+) ms/g)].map(([, text]) => Number(text));
-  return { sent: Number(summary[1]), received: Number(summary[2]), timesMs: times };
+  const times = new Map<number, number>();
+  for (const [, sequence, time] of stdout.matchAll(/icmp_seq=(\d+) .*time=([\d.]+) ms/g)) {
+    if (Number(sequence) <= count) times.set(Number(sequence), Number(time));
+  }
+  return {
+    sent: Math.min(count, Number(summary[1])),
+    received: times.size,
+    timesMs: [...times.values()],
+  };
 }
 
 /** Waits until one ping is answered: a handshake may have to come first. */
