@@ -2,7 +2,7 @@
 import { assertNever, BugError } from '../base/assert.js';
 import { OperatorError, type OperatorErrorDetails } from '../base/errors.js';
 import { diffConfigs } from '../config/diff/diffConfigs.js';
-import { formatDiff } from '../config/diff/formatDiff.js';
+import { diffToJson, formatDiff } from '../config/diff/formatDiff.js';
 import { formatTunnelConfig } from '../config/file/formatTunnelConfig.js';
 import { savedConfig } from '../config/savedConfig.js';
 import { destroyTunnelConfig, type TunnelConfig } from '../config/tunnelConfig.js';
@@ -178,8 +178,9 @@ export class ManagedService implements Service {
     const { running } = this.#up();
     const { config: wanted, keyFromFile } = await loadConfig(this.#source);
     try {
-      const changes = formatDiff(diffConfigs(running.config, wanted));
-      return { interface: this.#options.interfaceName, file: this.#source.path, changes };
+      const diff = diffConfigs(running.config, wanted);
+      const { interfaceName, path: file } = this.#source;
+      return { interface: interfaceName, file, ...diffToJson(diff), lines: formatDiff(diff) };
     } finally {
       destroyTunnelConfig(wanted);
       keyFromFile?.destroy();

@@ -1,6 +1,6 @@
 // One UAPI request to one answer, on the running device. SPEC.md 6.
 import { OperatorError } from '../base/errors.js';
-import { ERRNO, formatErrno } from '../config/uapi/answer.js';
+import { ERRNO, formatErrno, type Errno } from '../config/uapi/answer.js';
 import { formatGet } from '../config/uapi/formatGet.js';
 import { parseSet } from '../config/uapi/setParser.js';
 import type { ZoneIndex } from '../config/uapi/uapiEndpoint.js';
@@ -23,14 +23,14 @@ export interface UapiContext {
 export function answerUapi(request: string, context: UapiContext): string {
   const [operation, ...lines] = request.split('\n');
   lines.pop();
-  if (operation === 'get=1' && lines.length === 0) return formatGet(context.target.snapshot());
+  if (operation === 'get=1') {
+    return lines.length === 0 ? formatGet(context.target.snapshot()) : formatErrno(ERRNO.EINVAL);
+  }
   if (operation === 'set=1') return formatErrno(set(lines, context));
   return formatErrno(ERRNO.EPROTO);
 }
 
-type SetErrno = (typeof ERRNO)[keyof typeof ERRNO];
-
-function set(lines: readonly string[], { target, zoneIndex, logger }: UapiContext): SetErrno {
+function set(lines: readonly string[], { target, zoneIndex, logger }: UapiContext): Errno {
   const outcome = parseSet(lines, zoneIndex);
   if (outcome.kind === 'refused') {
     logger.error(`UAPI set refused at line ${outcome.line}: ${outcome.reason}`);

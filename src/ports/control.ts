@@ -39,12 +39,15 @@ export type ControlResult =
   | { readonly kind: 'diff'; readonly diff: TunnelDiff }
   | { readonly kind: 'done' };
 
-/** The stable shape behind `beam config diff --json`. */
+/** What a reload would change. Without `lines` it is what `beam config diff --json` prints. */
 export interface TunnelDiff {
   readonly interface: string;
   readonly file: string;
-  /** A line each; empty if a reload would change nothing. */
-  readonly changes: readonly string[];
+  readonly needsRestart: boolean;
+  /** As SPEC.md 7.5 has them; empty if a reload would change nothing. */
+  readonly changes: readonly object[];
+  /** The same for people, a line each. */
+  readonly lines: readonly string[];
 }
 
 /** The stable shape behind `beam status --json`. Times are Unix milliseconds, sizes bytes. */

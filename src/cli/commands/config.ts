@@ -64,14 +64,19 @@ export async function diff({ names: asked, json }: DiffArguments): Promise<numbe
     const result = resultOf(answer);
     if (result.kind === 'diff') tunnels.push(result.diff);
   }
-  if (json) process.stdout.write(`${JSON.stringify({ format: 1, tunnels })}\n`);
+  if (json) printJson(tunnels);
   else for (const tunnel of tunnels) printDiff(tunnel, names.length > 1);
   return EXIT.OK;
 }
 
-function printDiff({ interface: name, changes }: TunnelDiff, prefix: boolean): void {
-  for (const change of changes) process.stdout.write(`${prefix ? `${name}: ` : ''}${change}\n`);
-  if (changes.length === 0) say(`${name}: nothing would change`);
+function printJson(tunnels: readonly TunnelDiff[]): void {
+  const plain = tunnels.map((tunnel) => ({ ...tunnel, lines: undefined }));
+  process.stdout.write(`${JSON.stringify({ format: 1, tunnels: plain })}\n`);
+}
+
+function printDiff({ interface: name, lines }: TunnelDiff, prefix: boolean): void {
+  for (const line of lines) process.stdout.write(`${prefix ? `${name}: ` : ''}${line}\n`);
+  if (lines.length === 0) say(`${name}: nothing would change`);
 }
 
 const nameOf = async (name: string): Promise<string> =>
