@@ -139,6 +139,17 @@ const FILE_COMMANDS: readonly Command[] = [
     call: async (args) =>
       (await import('./commands/config.js')).strip({ tunnel: text(args, 'tunnel') }),
   },
+  {
+    name: 'doctor',
+    usage: 'doctor [name]',
+    summary: 'examine this machine and its tunnels',
+    build: (parser) => withJson(withName(parser)),
+    call: async (args) =>
+      (await import('./commands/doctor.js')).doctor({
+        name: optional(args, 'name'),
+        json: flag(args, 'json'),
+      }),
+  },
 ];
 
 const OTHER_COMMANDS: readonly Command[] = [
