@@ -1,6 +1,6 @@
 // Reads an interface's state through the UAPI, whichever program serves it.
 import { OperatorError } from '../base/errors.js';
-import { MAX_REQUEST_BYTES } from '../config/uapi/uapiReader.js';
+import { MAX_REQUEST_BYTES } from '../config/uapi/requestLimits.js';
 import { listSockets } from './controlClient.js';
 import { UAPI_FOLDER, uapiSocketPath } from './uapiServer.js';
 import { connectUnix, errnoOf } from './unixSocket.js';

@@ -3,7 +3,7 @@
 import { watch, type FSWatcher } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ERRNO, formatErrno } from '../config/uapi/answer.js';
-import { MAX_LINE_BYTES, MAX_REQUEST_BYTES } from '../config/uapi/uapiReader.js';
+import { MAX_LINE_BYTES, MAX_REQUEST_BYTES } from '../config/uapi/requestLimits.js';
 import { isStillThere, type SocketFile } from './unixSocket.js';
 import { startRequestServer, type FramedRequest, type RequestFraming } from './unixServer.js';
 

@@ -8,13 +8,15 @@ import { maskPrefix } from '../../src/base/ip.js';
 import type { Endpoint, IpAddress } from '../../src/base/ip.js';
 import { Secret } from '../../src/base/secret.js';
 import { wallTime } from '../../src/base/time.js';
+import { ERRNO } from '../../src/config/uapi/answer.js';
 import { formatGet } from '../../src/config/uapi/formatGet.js';
 import { parseGet } from '../../src/config/uapi/parseGet.js';
 import { parseSet } from '../../src/config/uapi/setParser.js';
 import type { SetOutcome } from '../../src/config/uapi/setParser.js';
 import { numericEndpoint } from '../../src/config/uapi/uapiEndpoint.js';
-import { UapiReader } from '../../src/config/uapi/uapiReader.js';
-import type { UapiRequest } from '../../src/config/uapi/uapiReader.js';
+import { UapiReader } from '../support/uapiReader.js';
+import type { UapiRequest } from '../support/uapiReader.js';
+import { UapiFraming } from '../../src/platform/uapiServer.js';
 import type { DeviceSnapshot, PeerSnapshot } from '../../src/peer/change.js';
 import { hexKey } from '../unit/config/sample.js';
 
@@ -99,6 +101,39 @@ holds('where the stream is cut makes no difference', () => {
   fc.assert(
     fc.property(brokenStream, sizes, (bytes, cuts) => {
       same(plain(readInChunks(bytes, cuts)), plain(readInChunks(bytes, [])));
+    }),
+    parameters,
+  );
+});
+
+/** What the server makes of the same bytes, in the reader's terms. */
+function serve(bytes: Uint8Array): UapiRequest[] {
+  const framing = new UapiFraming();
+  framing.push(Buffer.from(bytes));
+  const requests: UapiRequest[] = [];
+  for (let next = framing.next(); next !== null; next = framing.next()) {
+    if (next.kind === 'refused') {
+      const errno = next.answer === null ? null : ERRNO.EIO;
+      return [...requests, { kind: 'close', errno, reason: '' }];
+    }
+    const [operation, ...lines] = next.text.split('\n');
+    lines.pop();
+    if (operation === 'set=1') {
+      requests.push({ kind: 'set', outcome: parseSet(lines, noZones) });
+    } else if (lines.length === 0) requests.push({ kind: 'get' });
+    else requests.push({ kind: 'refused', errno: ERRNO.EINVAL, reason: '' });
+  }
+  return requests;
+}
+
+const withoutReasons = (requests: readonly UapiRequest[]): unknown =>
+  plain(requests.map((one) => ('reason' in one ? { ...one, reason: '' } : one)));
+
+holds('the server cuts the stream as the plain reader does', () => {
+  fc.assert(
+    fc.property(brokenStream, (bytes) => {
+      const ended = Buffer.concat([bytes, Buffer.from('\n\n')]);
+      same(withoutReasons(serve(ended)), withoutReasons(readInChunks(ended, [])));
     }),
     parameters,
   );

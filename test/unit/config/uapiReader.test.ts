@@ -1,9 +1,6 @@
 import test from 'ava';
-import {
-  MAX_LINE_BYTES,
-  UapiReader,
-  type UapiRequest,
-} from '../../../src/config/uapi/uapiReader.js';
+import { MAX_LINE_BYTES } from '../../../src/config/uapi/requestLimits.js';
+import { UapiReader, type UapiRequest } from '../../support/uapiReader.js';
 import { hexKey } from './sample.js';
 
 const noZones = (): null => null;

@@ -13,7 +13,7 @@ import { formatEndpoint, formatPrefix } from '../../../src/base/ip.js';
 import { parseTunnelConfig } from '../../../src/config/file/parseTunnelConfig.js';
 import { stripConfig } from '../../../src/config/file/stripConfig.js';
 import type { TunnelConfig } from '../../../src/config/tunnelConfig.js';
-import { UapiReader } from '../../../src/config/uapi/uapiReader.js';
+import { UapiReader } from '../../support/uapiReader.js';
 import type { DeviceChange } from '../../../src/peer/change.js';
 import { skip } from '../../support/skip.js';
 import { INTERFACE, key, peer } from './sample.js';

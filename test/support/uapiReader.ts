@@ -1,14 +1,11 @@
-// Cuts a UAPI connection's bytes into requests, within limits. SPEC.md 6.1.
-import { ERRNO } from './answer.js';
-import type { Errno } from './answer.js';
-import { SetParser } from './setParser.js';
-import type { SetOutcome } from './setParser.js';
-import type { ZoneIndex } from './uapiEndpoint.js';
-
-/** A line without its end. */
-export const MAX_LINE_BYTES = 4_096;
-/** A request with its first and its empty line, line ends included. */
-export const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
+// The UAPI's stream read the plain way, line by line: what the server's own framing
+// (platform/uapiServer.ts) is held against. SPEC.md 6.1.
+import { ERRNO } from '../../src/config/uapi/answer.js';
+import type { Errno } from '../../src/config/uapi/answer.js';
+import { MAX_LINE_BYTES, MAX_REQUEST_BYTES } from '../../src/config/uapi/requestLimits.js';
+import { SetParser } from '../../src/config/uapi/setParser.js';
+import type { SetOutcome } from '../../src/config/uapi/setParser.js';
+import type { ZoneIndex } from '../../src/config/uapi/uapiEndpoint.js';
 
 /** What a connection asks for, in order. Each is to be answered before the next. */
 export type UapiRequest =
