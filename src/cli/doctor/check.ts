@@ -1,4 +1,5 @@
 // What `beam doctor` finds: one answer to one question, and how it is printed. SPEC.md 9.5.
+import { OperatorError } from '../../base/errors.js';
 
 /** Stable. In this order they are examined and printed. */
 export const CHECK_IDS = [
@@ -72,18 +73,23 @@ export async function guarded(
     const outcome = await examine();
     return 'level' in outcome ? [outcome] : outcome;
   } catch (error) {
-    const reason = reasonOf(error);
-    const remedy = /permission denied|EACCES|EPERM|E_PERMISSION/i.test(reason)
-      ? 'run `beam doctor` as root to see it'
-      : 'mend what the message names, then run `beam doctor` again';
+    const { reason, remedy } = explain(error);
     return [new Verdicts(id, subject).warn(`could not be checked: ${reason}`, remedy)];
   }
 }
 
-/** One line of whatever was thrown. */
-export function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.split('\n')[0]!.trim();
+const AS_ROOT = 'run `beam doctor` as root to see it';
+
+function explain(error: unknown): { reason: string; remedy: string } {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  const text = first instanceof Error ? first.message : String(first);
+  const isDenied = /permission denied|EACCES|EPERM/i.test(text);
+  if (first instanceof OperatorError) {
+    const { place, found, remedy } = first.details;
+    return { reason: `${place}: ${found}`, remedy: isDenied ? AS_ROOT : remedy };
+  }
+  const remedy = isDenied ? AS_ROOT : 'mend what the message names, then run `beam doctor` again';
+  return { reason: text.split('\n')[0]!.trim(), remedy };
 }
 
 const LABELS = { ok: 'ok', warn: 'WARN', fail: 'FAIL' } as const;

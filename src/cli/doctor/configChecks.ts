@@ -215,7 +215,7 @@ export function judgeOverlap(name: string, peers: readonly PeerConfig[]): Check 
     );
   const more = found.length > NAMED ? `, and ${found.length - NAMED} more` : '';
   return check.warn(
-    `${named.join(', ')}${more}`,
+    `has allowed-IPs inside another peer's: ${named.join(', ')}${more}`,
     'this is legal, the longest match wins; if it is not meant, give each network to one peer',
   );
 }

@@ -2,7 +2,7 @@
 // judged; a question that can't be answered is a warning.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { EndpointConfig, TunnelConfig } from '../../config/tunnelConfig.js';
-import { CHECK_IDS, guarded, type Check } from './check.js';
+import { CHECK_IDS, guarded, type Check, type CheckId } from './check.js';
 import * as config from './configChecks.js';
 import { judgeEndpoint, type EndpointFacts } from './endpointChecks.js';
 import * as facts from './facts.js';
@@ -36,26 +36,36 @@ export async function examine({ tunnels, unseen }: Subjects): Promise<Check[]> {
   return CHECK_IDS.flatMap((id) => checks.filter((check) => check.id === id));
 }
 
-async function read(name: string, path: string | null): Promise<Examined> {
-  let file: ReadFile | null = null;
-  let daemon: tunnel.DaemonFacts | null = null;
-  const checks: Check[] = [];
-  if (path !== null) {
-    const about = await guarded('config', path, async () => {
-      file = await readTunnelFile(path, name);
-      return [
-        ...config.judgeConfig(path, file.outcome),
-        ...config.judgePermissions(file.permissions),
-      ];
-    });
-    checks.push(...about);
-  }
-  const about = await guarded('daemon', name, async () => {
-    daemon = await readDaemon(name);
-    return tunnel.judgeDaemon(name, daemon);
+async function read(name: string, knownPath: string | null): Promise<Examined> {
+  const [daemon, daemonChecks] = await kept('daemon', name, async () => {
+    const found = await readDaemon(name);
+    return [found, [tunnel.judgeDaemon(name, found)]];
   });
-  const known = file as ReadFile | null;
-  return { name, file, config: known?.config ?? null, daemon, checks: [...checks, ...about] };
+  const report = daemon?.kind === 'answers' ? daemon.report : null;
+  const path = knownPath ?? (report?.source === 'beam' ? report.configFile : null);
+  if (path === null) return { name, config: null, file: null, daemon, checks: daemonChecks };
+  const [file, fileChecks] = await kept('config', path, async () => {
+    const found = await readTunnelFile(path, name);
+    const checks = config.judgeConfig(path, found.outcome);
+    return [found, [...checks, ...config.judgePermissions(found.permissions)]];
+  });
+  const checks = [...fileChecks, ...daemonChecks];
+  return { name, config: file?.config ?? null, file, daemon, checks };
+}
+
+/** What was read beside what was found; null where it could not be read. */
+async function kept<T>(
+  id: CheckId,
+  subject: string,
+  look: () => Promise<[T, readonly Check[]]>,
+): Promise<[T | null, readonly Check[]]> {
+  let known: T | null = null;
+  const checks = await guarded(id, subject, async () => {
+    const [found, about] = await look();
+    known = found;
+    return about;
+  });
+  return [known, checks];
 }
 
 async function examineHost(examined: readonly Examined[]): Promise<Check[]> {
@@ -90,9 +100,33 @@ const usesIpv6 = ({ interface: { addresses }, peers }: TunnelConfig): boolean =>
 
 async function examineConfig(examined: Examined): Promise<Check[]> {
   const { name, config: known, file } = examined;
-  const checks = [await examineEndpoints(examined), await examinePort(examined)];
-  if (known === null) return checks.flat();
-  checks.push(
+  const checks = known === null ? [] : await examineFile(name, known, file);
+  if (examined.daemon?.kind === 'answers' && examined.daemon.elsewhere) return checks;
+  return [
+    ...checks,
+    ...(await examineEndpoints(examined)),
+    ...(await examinePort(examined)),
+    ...(known === null ? [] : await examineSettings(examined, known)),
+  ];
+}
+
+async function examineFile(
+  name: string,
+  known: TunnelConfig,
+  file: ReadFile | null,
+): Promise<Check[]> {
+  const checks = [
+    await guarded('overlap', name, () => config.judgeOverlap(name, known.peers)),
+    await guarded('ownKey', name, async () =>
+      config.judgeOwnKey(name, (await file?.publicKey()) ?? null, known.peers),
+    ),
+  ];
+  return checks.flat();
+}
+
+async function examineSettings(examined: Examined, known: TunnelConfig): Promise<Check[]> {
+  const { name } = examined;
+  const checks = [
     await guarded('forwarding', name, async () =>
       config.judgeForwarding(name, known, await facts.readForwarding()),
     ),
@@ -102,11 +136,7 @@ async function examineConfig(examined: Examined): Promise<Check[]> {
         running: examined.daemon?.kind === 'answers',
       }),
     ),
-    await guarded('overlap', name, () => config.judgeOverlap(name, known.peers)),
-    await guarded('ownKey', name, async () =>
-      config.judgeOwnKey(name, (await file?.publicKey()) ?? null, known.peers),
-    ),
-  );
+  ];
   return checks.flat();
 }
 

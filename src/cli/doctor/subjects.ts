@@ -1,6 +1,6 @@
 // The tunnels to examine: their files, and the daemons that answer for them. SPEC.md 9.5.
 import { dirname, resolve } from 'node:path';
-import { stat } from 'node:fs/promises';
+import { readlink, stat } from 'node:fs/promises';
 import { toBase64 } from '../../base/bytes.js';
 import { OperatorError } from '../../base/errors.js';
 import type { Secret } from '../../base/secret.js';
@@ -135,10 +135,18 @@ export async function readDaemon(interfaceName: string): Promise<DaemonFacts> {
   try {
     const [report] = await gatherTunnels(interfaceName);
     if (report === undefined || 'error' in report) return { kind: 'none' };
-    return { kind: 'answers', report };
+    const pid = report.source === 'beam' ? report.pid : null;
+    return { kind: 'answers', report, elsewhere: await isElsewhere(pid) };
   } catch (error) {
     const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
     if (!(first instanceof OperatorError) || first.code === 'E_PERMISSION') throw error;
     return { kind: 'silent', found: first.details.found };
   }
+}
+
+/** Only what /proc shows for sure counts. */
+async function isElsewhere(pid: number | null): Promise<boolean> {
+  const own = await readlink('/proc/self/ns/net').catch(() => null);
+  const other = await readlink(`/proc/${pid ?? 'self'}/ns/net`).catch(() => null);
+  return own !== null && other !== null && own !== other;
 }

@@ -7,7 +7,12 @@ import { Verdicts, type Check } from './check.js';
 import { shortKey } from './configChecks.js';
 
 export type DaemonFacts =
-  | { readonly kind: 'answers'; readonly report: Exclude<TunnelReport, { error: string }> }
+  | {
+      readonly kind: 'answers';
+      readonly report: Exclude<TunnelReport, { error: string }>;
+      /** In another network namespace, whose routes and settings aren't ours. */
+      readonly elsewhere: boolean;
+    }
   | { readonly kind: 'none' }
   /** A socket is there. */
   | { readonly kind: 'silent'; readonly found: string };
@@ -20,7 +25,7 @@ export function judgeDaemon(name: string, facts: DaemonFacts): Check {
     case 'silent':
       return check.fail(
         `has a socket, but its daemon does not answer: ${facts.found}`,
-        `beam down ${name} takes back what a dead daemon left; end one that hangs`,
+        `beam up ${name} starts it again, beam down ${name} takes back what it left; end one that hangs`,
       );
     case 'answers':
       break;
@@ -28,15 +33,18 @@ export function judgeDaemon(name: string, facts: DaemonFacts): Check {
   const { report } = facts;
   if (report.source === 'uapi') return check.ok('is served by another WireGuard program');
   const { pid, version, engine, up } = report;
+  if (facts.elsewhere) {
+    return check.warn(
+      `is answered for by pid ${pid} in another network namespace, which cannot be seen from here`,
+      `nsenter -t ${pid} -n beam doctor ${name}`,
+    );
+  }
   if (!up) return check.ok(`is answered for by pid ${pid} (Beam ${version}), its link is down`);
   return check.ok(`is answered for by pid ${pid} (Beam ${version}, ${engine} engine)`);
 }
 
 /** What a daemon of Beam knows besides its peers; null for another program. */
-export type Circumstances = Pick<
-  TunnelStatus,
-  'up' | 'handshakeRefusals' | 'sendErrors' | 'listenPort'
->;
+export type Circumstances = Pick<TunnelStatus, 'up' | 'handshakeRefusals' | 'sendErrors' | 'peers'>;
 
 export interface PeerFacts {
   readonly peer: PeerStatus;
@@ -58,12 +66,11 @@ const isFresh = ({ latestHandshakeAt }: PeerStatus, nowMs: number): boolean =>
   latestHandshakeAt !== null && nowMs - latestHandshakeAt <= FRESH_MS;
 
 /** Whether a second look tells more: handshakes that nobody answers make the count of sent bytes grow. */
-export function isInDoubt(peer: PeerStatus, nowMs: number): boolean {
-  if (isFresh(peer, nowMs) || peer.endpoint === null) return false;
-  return (
-    peer.persistentKeepaliveS === 0 && (peer.latestHandshakeAt !== null || peer.sentBytes === 0)
-  );
-}
+export const isInDoubt = (peer: PeerStatus, nowMs: number): boolean =>
+  peer.latestHandshakeAt !== null &&
+  !isFresh(peer, nowMs) &&
+  peer.endpoint !== null &&
+  peer.persistentKeepaliveS === 0;
 
 export function judgeHandshake(name: string, facts: PeerFacts): Check {
   const { peer, later, nowMs } = facts;
@@ -80,7 +87,10 @@ export function judgeHandshake(name: string, facts: PeerFacts): Check {
   if (isFresh(latest, nowMs))
     return check.ok(last! > nowMs ? 'has a handshake just now' : `has ${when}`);
   if (latest.endpoint === null) return check.ok(`has ${when}; it has to call first (no endpoint)`);
-  const sending = latest.persistentKeepaliveS > 0 || latest.sentBytes > peer.sentBytes;
+  const sending =
+    latest.persistentKeepaliveS > 0 ||
+    latest.sentBytes > peer.sentBytes ||
+    sendFailure(latest, facts.circumstances) !== null;
   const neverAnswered = last === null && latest.sentBytes > 0;
   if (!sending && !neverAnswered) return check.ok(`has ${when}; nothing is being sent`);
   const [finding, remedy] = likelyReasons(latest, facts.circumstances);
@@ -100,8 +110,8 @@ function likelyReasons(
     return ['the link is down', 'ip link set up dev the tunnel, or `beam up` it again'];
   }
   if (some('noIdentity')) return ['there is no private key', 'set PrivateKey'];
-  const errno = Object.entries(circumstances?.sendErrors ?? {}).find(([, count]) => count > 0)?.[0];
-  if (errno !== undefined) {
+  const errno = sendFailure(peer, circumstances);
+  if (errno !== null) {
     return [
       `the system refuses to send (${errno})`,
       `check the route to ${endpoint ?? ''} and this machine's firewall`,
@@ -133,6 +143,17 @@ function likelyReasons(
     `nothing comes from ${endpoint ?? ''} any more`,
     'check that the other side is up and still has that address; behind NAT, set PersistentKeepalive',
   ];
+}
+
+/**
+ * Errors of sending are counted for the whole tunnel and since its start: they are this peer's, now,
+ * where nothing ever got out to it.
+ */
+function sendFailure(peer: PeerStatus, circumstances: Circumstances | null): string | null {
+  if (circumstances === null || peer.sentBytes > 0) return null;
+  const { sendErrors, peers } = circumstances;
+  if (peers.length > 1 && peer.persistentKeepaliveS === 0) return null;
+  return Object.keys(sendErrors).find((errno) => sendErrors[errno]! > 0) ?? null;
 }
 
 export function judgeReceive(name: string, { peer, later }: PeerFacts): Check {
@@ -231,7 +252,13 @@ export function judgeDrops(
   });
   if (found.length > 0) return found;
   const total = counts.reduce((sum, [, count]) => sum + count, 0);
-  return [check.ok(total === 0 ? 'dropped nothing' : `dropped ${total} packets, as is normal`)];
+  return [
+    check.ok(
+      total === 0
+        ? 'dropped nothing'
+        : `dropped ${total} ${total === 1 ? 'packet' : 'packets'}, as is normal`,
+    ),
+  ];
 }
 
 function errorsText(errors: Readonly<Record<string, number>>): string {
