@@ -210,7 +210,7 @@ export function judgeOverlap(name: string, peers: readonly PeerConfig[]): Check 
     .slice(0, NAMED)
     .map(
       ({ inner, outer }) =>
-        `${formatPrefix(inner.prefix)} (${peerName(inner.peer)}) lies inside ` +
+        `${formatPrefix(inner.prefix)} (${peerName(inner.peer)}) in ` +
         `${formatPrefix(outer.prefix)} (${peerName(outer.peer)})`,
     );
   const more = found.length > NAMED ? `, and ${found.length - NAMED} more` : '';
