@@ -143,7 +143,11 @@ const FILE_COMMANDS: readonly Command[] = [
     name: 'doctor',
     usage: 'doctor [name]',
     summary: 'examine this machine and its tunnels',
-    build: (parser) => withJson(withName(parser)),
+    build: (parser) =>
+      withJson(parser).positional('name', {
+        describe: 'a tunnel, or the path of its file; all without it',
+        type: 'string',
+      }),
     call: async (args) =>
       (await import('./commands/doctor.js')).doctor({
         name: optional(args, 'name'),

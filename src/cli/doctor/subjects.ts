@@ -7,7 +7,12 @@ import type { Secret } from '../../base/secret.js';
 import { parseTunnelConfig } from '../../config/file/parseTunnelConfig.js';
 import { destroyTunnelConfig, type TunnelConfig } from '../../config/tunnelConfig.js';
 import { createStaticIdentity } from '../../handshake/wireguard.js';
-import { findTunnel, listTunnels, readConfigFile } from '../../platform/configFiles.js';
+import {
+  findTunnel,
+  isTunnelName,
+  listTunnels,
+  readConfigFile,
+} from '../../platform/configFiles.js';
 import { isKeyModeTooOpen, keyPath, readKeyFile } from '../../platform/configFilesKey.js';
 import { listControlSockets } from '../../platform/controlClient.js';
 import { listUapiSockets } from '../../platform/uapiClient.js';
@@ -41,7 +46,7 @@ export async function findSubjects(nameOrPath: string | null): Promise<Subjects>
     );
     return found;
   };
-  if (nameOrPath !== null) return { tunnels: [await findSubject(nameOrPath)], unseen };
+  if (nameOrPath !== null) return findNamed(nameOrPath);
   const files = await seen('config', 'configuration files', () => listTunnels());
   const sockets = [
     ...(await seen('daemon', 'control sockets', () => listControlSockets())),
@@ -53,6 +58,20 @@ export async function findSubjects(nameOrPath: string | null): Promise<Subjects>
     tunnels: [...files, ...others.map((interfaceName) => ({ interfaceName, path: null }))],
     unseen,
   };
+}
+
+/** Where looking isn't allowed, the machine can still be examined. */
+async function findNamed(nameOrPath: string): Promise<Subjects> {
+  try {
+    return { tunnels: [await findSubject(nameOrPath)], unseen: [] };
+  } catch (error) {
+    const isDenied =
+      error instanceof OperatorError && ['E_CONFIG_READ', 'E_PERMISSION'].includes(error.code);
+    if (!isDenied) throw error;
+    const unseen = await guarded('config', nameOrPath, () => Promise.reject(error));
+    const tunnels = isTunnelName(nameOrPath) ? [{ interfaceName: nameOrPath, path: null }] : [];
+    return { tunnels, unseen };
+  }
 }
 
 async function findSubject(nameOrPath: string): Promise<TunnelSubject> {
