@@ -143,6 +143,12 @@ export async function removeSocket(file: SocketFile): Promise<void> {
   if (await isStillThere(file)) await unlinkIfThere(file.path);
 }
 
+/** Removes a socket's file that nobody answers at any more. */
+export async function removeDeadSocket(path: string): Promise<void> {
+  const file = await identify(path);
+  if (file !== null && !(await isAnswered(path))) await removeSocket(file);
+}
+
 async function unlinkIfThere(path: string): Promise<void> {
   try {
     await unlink(path);

@@ -4,10 +4,13 @@ import { destroyTunnelConfig } from '../../config/tunnelConfig.js';
 import { systemClock } from '../../platform/clock.js';
 import { findTunnel, type TunnelFile } from '../../platform/configFiles.js';
 import { askDaemon } from '../../platform/controlClient.js';
+import { controlSocketPath } from '../../platform/controlServer.js';
 import { lookUpHost } from '../../platform/dns/hostLookup.js';
 import { interfaceIndex } from '../../platform/interfaceIndex.js';
 import { findCallerSession } from '../../platform/network/callerSession.js';
 import { LinuxTunnelNetwork } from '../../platform/network/tunnelNetwork.js';
+import { uapiSocketPath } from '../../platform/uapiServer.js';
+import { removeDeadSocket } from '../../platform/unixSocket.js';
 import type { ControlCaller } from '../../ports/control.js';
 import { startInBackground } from '../background.js';
 import { EXIT, resultOf, say } from '../report.js';
@@ -94,7 +97,10 @@ export async function down({ tunnel, force }: TunnelArguments): Promise<number> 
 /** The daemon is dead: what its state file lists is taken back without it. */
 async function recover(interfaceName: string, noDaemon: OperatorError): Promise<number> {
   const reporter = { progress: (line: string) => say(`[#] ${line}`), warn: say };
-  if (await new LinuxTunnelNetwork().recover(interfaceName, reporter)) return EXIT.OK;
+  const recovered = await new LinuxTunnelNetwork().recover(interfaceName, reporter);
+  await removeDeadSocket(controlSocketPath(interfaceName));
+  await removeDeadSocket(uapiSocketPath(interfaceName));
+  if (recovered) return EXIT.OK;
   throw noDaemon;
 }
 
