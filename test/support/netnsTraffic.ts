@@ -37,22 +37,24 @@ export async function ping(
 ): Promise<PingResult> {
   const { count = 3, intervalMs = 10, payloadBytes = 56, waitMs = 1_000, args = [] } = options;
   // With -c alone, ping leaves two round trips after its last packet, and a busy machine is later
-  // than that. With -w it waits for `count` answers, and sends more meanwhile: those don't count.
+  // than that. With -w it waits for `count` answers, and sends more meanwhile: those don't count,
+  // and a lone ping stays alone.
   const deadlineS = Math.max(1, Math.round((count * intervalMs + waitMs) / 1000));
+  const intervalS = count === 1 ? deadlineS + 1 : intervalMs / 1000;
   const { stdout, stderr } = await from.try(
-    ...['ping', '-n', '-c', `${count}`, '-w', `${deadlineS}`, '-i', `${intervalMs / 1000}`],
+    ...['ping', '-n', '-c', `${count}`, '-w', `${deadlineS}`, '-i', `${intervalS}`],
     ...['-s', `${payloadBytes}`, ...args, address],
   );
   const summary = /(\d+) packets transmitted/.exec(stdout);
   if (summary === null) throw new Error(`ping ${address}: ${stdout}${stderr}`);
-  const times = new Map<number, number>();
-  for (const [, sequence, time] of stdout.matchAll(/icmp_seq=(\d+) .*time=([\d.]+) ms/g)) {
-    if (Number(sequence) <= count) times.set(Number(sequence), Number(time));
-  }
+  // A payload that is too short for a timestamp is answered without a time.
+  const answers = [...stdout.matchAll(/bytes from .*icmp_seq=(\d+)(?:.* time=([\d.]+) ms)?/g)]
+    .map(([, sequence, time]) => ({ sequence: Number(sequence), time }))
+    .filter(({ sequence }) => sequence <= count);
   return {
     sent: Math.min(count, Number(summary[1])),
-    received: times.size,
-    timesMs: [...times.values()],
+    received: new Set(answers.map(({ sequence }) => sequence)).size,
+    timesMs: answers.flatMap(({ time }) => (time === undefined ? [] : [Number(time)])),
   };
 }
 
