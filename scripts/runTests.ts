@@ -179,13 +179,10 @@ async function runStage(stage: Stage, deadlineMs: number): Promise<void> {
 }
 
 async function runTap(stage: Stage, timeoutMs: number): Promise<CommandEnd> {
-  let lastMs = performance.now();
   const startCount = counts.passed + counts.failed + counts.skipped;
   const failedBefore = counts.failed;
   const reader = new TapReader((result) => {
-    const title = stage.slow === true ? `${result.title} (${seconds(lastMs)})` : result.title;
-    record(stage, { ...result, title }, stage.slow === true || options.verbose);
-    lastMs = performance.now();
+    record(stage, result, stage.slow === true || options.verbose);
   });
   const end = await runCommand(stage.command, {
     timeoutMs,
