@@ -197,3 +197,5 @@ export const COMMANDS: readonly Command[] = [
   ...FILE_COMMANDS,
   ...OTHER_COMMANDS,
 ];
+
+export const COMMAND_NAMES: readonly string[] = [...COMMANDS.map(({ name }) => name), 'help'];

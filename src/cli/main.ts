@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 // The executable `beam`: an interface's name makes the drop-in, anything else is a command.
 // SPEC.md 9.
-import { reportFailure } from './report.js';
+import { outputFailure, reportFailure } from './report.js';
 
-/** A reader that has seen enough (`beam status | head -1`) is no error. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  process.exit(outputFailure(error));
 });
+// A daemon outlives the terminal that its log went to.
+process.stderr.on('error', () => undefined);
 
 try {
   const { runCommandLine } = await import('./commandLine.js');

@@ -6,6 +6,13 @@ export const EXIT = { OK: 0, OPERATOR: 1, USAGE: 2, DOCTOR: 3, BUG: 70 } as cons
 
 export const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
+/** The command line is wrong; `meant` is the command that was likely meant. */
+export function usageError(message: string, meant: string | null): number {
+  const remedy = meant === null ? 'see `beam help`' : `did you mean \`beam ${meant}\`?`;
+  say(`E_USAGE beam: ${message}\n  remedy: ${remedy}`);
+  return EXIT.USAGE;
+}
+
 /** Prints what went wrong and returns the exit status for it. */
 export function reportFailure(error: unknown): number {
   if (error instanceof AggregateError && error.errors.every(isOperatorError)) {
@@ -20,6 +27,22 @@ export function reportFailure(error: unknown): number {
   const text = error instanceof Error ? (wantsStack ? error.stack : error.message) : String(error);
   say(`E_BUG beam: ${text ?? ''}\n  remedy: report this with the output of LOG_LEVEL=debug`);
   return EXIT.BUG;
+}
+
+/**
+ * The exit status for standard output that takes no more. A reader that has seen enough
+ * (`beam status | head -1`) is no error; a full disk is one.
+ */
+export function outputFailure(error: NodeJS.ErrnoException): number {
+  if (error.code === 'EPIPE') return EXIT.OK;
+  const details: OperatorErrorDetails = {
+    code: 'E_OUTPUT',
+    place: 'standard output',
+    expected: 'that it can be written to',
+    found: error.code ?? error.message,
+    remedy: 'free space, or send the output elsewhere',
+  };
+  return reportFailure(new OperatorError(details));
 }
 
 const isOperatorError = (error: unknown): error is OperatorError => error instanceof OperatorError;

@@ -1,13 +1,11 @@
 // genkey, genpsk, pubkey: what `wg` does under these names. SPEC.md 9.1.
-import { fstatSync, readSync, writeSync } from 'node:fs';
+import { fstatSync, writeSync } from 'node:fs';
 import { keyFromBase64, toBase64 } from '../../base/bytes.js';
-import { createStaticIdentity } from '../../handshake/wireguard.js';
 import { systemEntropy } from '../../platform/entropy.js';
-import { EXIT, say } from '../report.js';
+import { EXIT, outputFailure, say } from '../report.js';
 
 const KEY_BYTES = 32;
 const KEY_CHARACTERS = 44;
-const STDIN = 0;
 const STDOUT = 1;
 
 export function genkey(): number {
@@ -25,9 +23,9 @@ export function genpsk(): number {
 }
 
 /** Private key on standard input; `wg`'s words where it isn't one. */
-export function pubkey(): number {
-  const text = readStandardInput();
-  if (/[^\s\0]/.test(text.slice(KEY_CHARACTERS))) {
+export async function pubkey(): Promise<number> {
+  const text = await readStandardInput();
+  if (/[^ \t\n\v\f\r\0]/.test(text.slice(KEY_CHARACTERS))) {
     say('beam: Trailing characters found after key');
     return EXIT.OPERATOR;
   }
@@ -36,6 +34,7 @@ export function pubkey(): number {
     say('beam: Key is not the correct length or format');
     return EXIT.OPERATOR;
   }
+  const { createStaticIdentity } = await import('../../handshake/wireguard.js');
   const identity = createStaticIdentity(key);
   try {
     return print(identity.publicKey);
@@ -46,8 +45,12 @@ export function pubkey(): number {
 
 function print(key: Uint8Array): number {
   const text = Buffer.from(`${toBase64(key)}\n`);
-  for (let at = 0; at < text.length;) at += writeSync(STDOUT, text, at);
-  return EXIT.OK;
+  try {
+    for (let at = 0; at < text.length;) at += writeSync(STDOUT, text, at);
+    return EXIT.OK;
+  } catch (error) {
+    return outputFailure(error as NodeJS.ErrnoException);
+  }
 }
 
 function warnIfOthersMayRead(): void {
@@ -60,13 +63,13 @@ function warnIfOthersMayRead(): void {
 /** Longer input than this is no key, whatever follows. */
 const MAX_INPUT_BYTES = 4096;
 
-function readStandardInput(): string {
-  const buffer = Buffer.alloc(MAX_INPUT_BYTES);
-  let length = 0;
-  while (length < buffer.length) {
-    const read = readSync(STDIN, buffer, length, buffer.length - length, null);
-    if (read === 0) break;
-    length += read;
+async function readStandardInput(): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > MAX_INPUT_BYTES) break;
   }
-  return buffer.toString('latin1', 0, length);
+  return Buffer.concat(chunks).toString('latin1');
 }
