@@ -33,7 +33,9 @@ export class SystemdMachine {
       await process_.stop('SIGKILL');
       await runToEnd(['bash', SCRIPT, 'clean', namespace.name]);
     });
-    const init = await waitFor('systemd runs', () => childOf(process_) ?? 0, { timeoutMs: BOOT_MS });
+    const init = await waitFor('systemd runs', () => childOf(process_) ?? 0, {
+      timeoutMs: BOOT_MS,
+    });
     const machine = new SystemdMachine(init);
     await waitFor(
       'systemd has booted',
