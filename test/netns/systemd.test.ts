@@ -177,7 +177,7 @@ systemdTest('systemd finds nothing to object to in the unit', async (t, machine)
   const unit = '/etc/systemd/system/beam@.service';
   const verified = await machine.try('systemd-analyze', 'verify', unit);
   t.is(verified.stdout + verified.stderr, '');
-  // 2.2 at the time of systemd/README.md; later versions of systemd may look at more.
+  // 2.4 at the time of systemd/README.md; later versions of systemd may look at more.
   const exposure = ['security', '--offline=true', '--threshold=25', '--no-pager', unit];
   const { status, stdout } = await machine.try('systemd-analyze', ...exposure);
   t.is(status, 0, stdout);
