@@ -15,6 +15,12 @@ const TUNNEL_NAME = /^[a-zA-Z0-9_=+.-]{1,15}$/;
 export const isTunnelName = (text: string): boolean =>
   TUNNEL_NAME.test(text) && text !== '.' && text !== '..';
 
+/** `wg0` for `/etc/beam/wg0.conf`; null where the file names no interface. */
+function nameOfFile(path: string): string | null {
+  const name = /^(.*)\.conf$/.exec(basename(path))?.[1] ?? '';
+  return isTunnelName(name) ? name : null;
+}
+
 export interface TunnelFile {
   readonly interfaceName: string;
   /** Absolute. Symbolic links are kept: they are followed when the file is read or written. */
@@ -46,8 +52,8 @@ export async function findTunnel(
 
 async function tunnelAtPath(text: string): Promise<TunnelFile> {
   const path = resolve(text);
-  const interfaceName = basename(path, '.conf');
-  if (!path.endsWith('.conf') || !isTunnelName(interfaceName)) throw badName(text);
+  const interfaceName = nameOfFile(path);
+  if (interfaceName === null) throw badName(text);
   if (await exists(path)) return { interfaceName, path };
   throw new OperatorError({
     code: 'E_NO_CONFIG',
@@ -67,9 +73,8 @@ export async function listTunnels(
   const found = new Map<string, TunnelFile>();
   for (const folder of folders) {
     for (const file of await entries(folder)) {
-      const interfaceName = basename(file, '.conf');
-      if (!file.endsWith('.conf') || !isTunnelName(interfaceName)) continue;
-      if (found.has(interfaceName)) continue;
+      const interfaceName = nameOfFile(file);
+      if (interfaceName === null || found.has(interfaceName)) continue;
       found.set(interfaceName, { interfaceName, path: join(folder, file) });
     }
   }
