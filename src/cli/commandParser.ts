@@ -1,6 +1,7 @@
 // Parses a command's arguments and calls it. SPEC.md 9.1.
 import yargs, { type Argv } from 'yargs';
 import { nearest } from '../config/file/similar.js';
+import { optionsOf } from './commandOptions.js';
 import { COMMAND_NAMES, COMMANDS } from './commandTable.js';
 import { EXIT, usageError } from './report.js';
 import { version } from './version.js';
@@ -9,17 +10,19 @@ import { version } from './version.js';
 export async function parseAndRun(args: readonly string[]): Promise<number> {
   const outcome: Outcome = { call: null };
   const parser = commandParser(outcome);
-  if (args[0] === 'help') {
-    if (args[1] === undefined || COMMAND_NAMES.includes(args[1])) {
-      process.stdout.write(`${await helpFor(parser, args.slice(1))}\n`);
-      return EXIT.OK;
-    }
-    return usageError(`unknown command ${args[1]}`, nearest(args[1], COMMAND_NAMES));
+  const [first, second] = args;
+  const command = first === 'help' ? second : first;
+  if (command !== undefined && !command.startsWith('-') && !COMMAND_NAMES.includes(command)) {
+    return usageError(`unknown command ${command}`, nearest(command, COMMAND_NAMES));
+  }
+  if (first === 'help') {
+    process.stdout.write(`${await helpFor(parser, args.slice(1))}\n`);
+    return EXIT.OK;
   }
   try {
     await parser.parseAsync([...args]);
   } catch (error) {
-    if (error instanceof UsageError) return usageError(error.message, null);
+    if (error instanceof UsageError) return refuse(error.message, args);
     throw error;
   }
   return outcome.call === null ? EXIT.OK : outcome.call();
@@ -38,6 +41,7 @@ interface Outcome {
 function commandParser(outcome: Outcome): Argv {
   let parser = yargs()
     .scriptName('beam')
+    .detectLocale(false)
     .usage('beam [-f] INTERFACE    serve a WireGuard interface, as wireguard-go does')
     .usage('beam COMMAND');
   for (const { usage, summary, build, call } of COMMANDS) {
@@ -51,13 +55,38 @@ function commandParser(outcome: Outcome): Argv {
     .help()
     .demandCommand(1, 'a command or the name of an interface is missing')
     .strict()
-    .recommendCommands()
     .exitProcess(false)
     .fail((message, error) => {
       // Typed as always there; undefined where the command line is wrong.
       throw (error as Error | undefined) ?? new UsageError(message);
     });
 }
+
+/** yargs' words, where ours can say more. */
+function refuse(message: string, args: readonly string[]): number {
+  const command = COMMANDS.find(({ name }) => name === args[0]);
+  const unknown = /^Unknown arguments?: ([^,]*)/.exec(message)?.[1];
+  if (unknown !== undefined) {
+    const option = args.find((arg) => arg.startsWith('-') && nameOf(arg) === unknown);
+    if (option === undefined) return usageError(`unexpected argument ${unknown}`, null);
+    const meant = command === undefined ? null : nearest(unknown, optionsOf(command));
+    const text = meant === null ? null : `${command!.name} --${meant}`;
+    return usageError(`unknown option ${option.split('=')[0]!}`, text);
+  }
+  const choice = /Given: "(.*)", Choices: (.*)$/.exec(message);
+  if (choice !== null) {
+    const choices = choice[2]!.split(', ').map((one) => JSON.parse(one) as string);
+    const meant = nearest(choice[1]!, choices);
+    const text = meant === null ? null : `${args[0]!} ${meant}`;
+    return usageError(`expected ${choices.join(' or ')}, found ${choice[1]!}`, text);
+  }
+  if (command !== undefined && message.startsWith('Not enough non-option arguments')) {
+    return usageError(`expected \`beam ${command.usage}\`, found less`, null);
+  }
+  return usageError(message, null);
+}
+
+const nameOf = (option: string): string => option.replace(/^--?/, '').split('=')[0]!;
 
 function helpFor(parser: Argv, words: readonly string[]): Promise<string> {
   return new Promise((resolve) => {

@@ -21,7 +21,7 @@ export function reportFailure(error: unknown): number {
   }
   if (isOperatorError(error)) {
     say(error.message);
-    return EXIT.OPERATOR;
+    return error.code === 'E_USAGE' ? EXIT.USAGE : EXIT.OPERATOR;
   }
   const wantsStack = /^(debug|verbose)$/i.test(process.env['LOG_LEVEL'] ?? '');
   const text = error instanceof Error ? (wantsStack ? error.stack : error.message) : String(error);

@@ -1,60 +1,85 @@
-// Completion scripts: commands, options, and the names of tunnels in both folders. SPEC.md 9.1.
+// Completion scripts: commands, options, and the names of tunnels. SPEC.md 9.1.
+import { optionsOf } from '../commandOptions.js';
 import type { Command } from '../commandTable.js';
 
-const OPTIONS: Readonly<Record<string, readonly string[]>> = {
-  up: ['--force', '--dry-run'],
-  run: ['--force'],
-  down: ['--force'],
-  reload: ['--force'],
-  status: ['--json', '--watch', '--stats'],
-  doctor: ['--json'],
-};
-
-/** Commands whose argument is a tunnel or an interface. */
-const TAKES_TUNNEL = ['up', 'run', 'down', 'reload', 'save', 'strip', 'status', 'doctor'];
-
-const TUNNELS = `local tunnels
-  tunnels=$(for file in /etc/beam/*.conf /etc/wireguard/*.conf; do
-    [ -e "$file" ] && file=\${file##*/} && printf '%s\\n' "\${file%.conf}"
-  done)`;
-
-type Commands = readonly Pick<Command, 'name' | 'summary'>[];
+type Commands = readonly Pick<Command, 'name' | 'summary' | 'usage' | 'build'>[];
 
 export function completionScript(shell: 'bash' | 'zsh', commands: Commands): string {
   return shell === 'bash' ? bash(commands) : zsh(commands);
 }
 
+const namesOf = (commands: Commands): string =>
+  [...commands.map(({ name }) => name), 'help'].join(' ');
+
+/** One case a command that has options. */
+function optionCases(commands: Commands, assignment: (options: string) => string): string {
+  const cases = commands.map((command) => {
+    const options = optionsOf(command).map((option) => `--${option}`);
+    return options.length === 0 ? '' : `    ${command.name}) ${assignment(options.join(' '))} ;;\n`;
+  });
+  return cases.join('');
+}
+
+/** Commands whose argument is a tunnel or an interface, as a pattern of `case`. */
+const takesTunnel = (commands: Commands): string =>
+  commands
+    .filter(({ usage }) => /[<[](tunnel|name)[>\]]/.test(usage))
+    .map(({ name }) => name)
+    .join(' | ');
+
 function bash(commands: Commands): string {
-  const names = [...commands.map(({ name }) => name), 'help'].join(' ');
   return `# beam completion bash > /usr/share/bash-completion/completions/beam
+_beam_add() {
+  local found
+  while IFS= read -r found; do COMPREPLY+=("$found"); done < <(compgen "$@" -- "$word")
+}
+_beam_tunnels() {
+  local file names=
+  for file in /etc/beam/*.conf /etc/wireguard/*.conf /run/beam/*.sock; do
+    [ -e "$file" ] || continue
+    file=\${file##*/}
+    names+=" \${file%.*}"
+  done
+  _beam_add -W "$names"
+}
 _beam() {
-  local word=\${COMP_WORDS[COMP_CWORD]} command=\${COMP_WORDS[1]}
-  ${TUNNELS}
+  local word=\${COMP_WORDS[COMP_CWORD]} options=
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W '${names}' -- "$word"))
+    _beam_add -W '${namesOf(commands)}'
     return
   fi
-  case $command in
-${Object.entries(OPTIONS)
-  .map(
-    ([name, options]) =>
-      `    ${name}) [[ $word == -* ]] && COMPREPLY=($(compgen -W '${options.join(' ')}' -- "$word")) ;;`,
-  )
-  .join('\n')}
-    help) COMPREPLY=($(compgen -W '${names}' -- "$word")) ;;
-    completion) COMPREPLY=($(compgen -W 'bash zsh' -- "$word")) ;;
+  case \${COMP_WORDS[1]} in
+${optionCases(commands, (options) => `options='${options}'`)}  esac
+  if [[ $word == -* ]]; then
+    _beam_add -W "$options --help"
+    return
+  fi
+  case \${COMP_WORDS[1]} in
+    help) _beam_add -W '${namesOf(commands)}' ;;
+    completion) _beam_add -W 'bash zsh' ;;
     config)
-      if [ "$COMP_CWORD" -eq 2 ]; then COMPREPLY=($(compgen -W 'check diff' -- "$word"))
-      elif [ "\${COMP_WORDS[2]}" = check ]; then COMPREPLY=($(compgen -f -- "$word"))
-      else COMPREPLY=($(compgen -W "$tunnels --json" -- "$word")); fi ;;
-  esac
-  case $command in
-    ${TAKES_TUNNEL.join('|')})
-      [[ $word == -* ]] || COMPREPLY=($(compgen -W "$tunnels" -- "$word") $(compgen -f -X '!*.conf' -- "$word")) ;;
+      if [ "$COMP_CWORD" -eq 2 ]; then
+        _beam_add -W 'check diff'
+      elif [ "\${COMP_WORDS[2]}" = check ]; then
+        compopt -o filenames 2> /dev/null
+        _beam_add -f
+      else
+        _beam_tunnels
+      fi
+      ;;
+    ${takesTunnel(commands)})
+      if [[ $word == */* || $word == .* ]]; then
+        compopt -o filenames 2> /dev/null
+        _beam_add -f -X '!*.conf'
+        _beam_add -d
+      else
+        _beam_tunnels
+      fi
+      ;;
   esac
 }
-complete -o filenames -F _beam beam
+complete -F _beam beam
 `;
 }
 
@@ -63,34 +88,42 @@ function zsh(commands: Commands): string {
   return `#compdef beam
 # beam completion zsh > /usr/local/share/zsh/site-functions/_beam
 _beam() {
-  local -a commands
+  local -a commands options tunnels
   commands=(
 ${described.join('\n')}
     'help:explain a command'
   )
-  ${TUNNELS}
+  tunnels=(/etc/beam/*.conf(N:t:r) /etc/wireguard/*.conf(N:t:r) /run/beam/*.sock(N:t:r))
   if (( CURRENT == 2 )); then
     _describe command commands
     return
   fi
   case $words[2] in
-${Object.entries(OPTIONS)
-  .map(
-    ([name, options]) =>
-      `    ${name}) [[ $words[CURRENT] == -* ]] && compadd -- ${options.join(' ')} ;;`,
-  )
-  .join('\n')}
+${optionCases(commands, (options) => `options=(${options})`)}  esac
+  if [[ $words[CURRENT] == -* ]]; then
+    compadd -- $options --help
+    return
+  fi
+  case $words[2] in
+    help) _describe command commands ;;
     completion) compadd bash zsh ;;
     config)
-      if (( CURRENT == 3 )); then compadd check diff
-      elif [[ $words[3] == check ]]; then _files -g '*.conf'
-      else compadd -- \${(f)tunnels}; fi ;;
-  esac
-  case $words[2] in
-    ${TAKES_TUNNEL.join('|')}) compadd -- \${(f)tunnels}; _files -g '*.conf' ;;
+      if (( CURRENT == 3 )); then
+        compadd check diff
+      elif [[ $words[3] == check ]]; then
+        _files -g '*.conf'
+      else
+        compadd -- $tunnels
+      fi
+      ;;
+    ${takesTunnel(commands)})
+      compadd -- $tunnels
+      _files -g '*.conf'
+      ;;
   esac
 }
-compdef _beam beam
+# Loaded from fpath it is called by its name; sourced, it has to be announced.
+if [[ $funcstack[1] == _beam ]]; then _beam "$@"; else compdef _beam beam; fi
 `;
 }
 
