@@ -2,7 +2,7 @@
 import yargs, { type Argv } from 'yargs';
 import { nearest } from '../config/file/similar.js';
 import { optionsOf } from './commandOptions.js';
-import { COMMAND_NAMES, COMMANDS } from './commandTable.js';
+import { COMMAND_NAMES, COMMANDS, type Command } from './commandTable.js';
 import { EXIT, usageError } from './report.js';
 import { version } from './version.js';
 
@@ -68,10 +68,9 @@ function refuse(message: string, args: readonly string[]): number {
   const unknown = /^Unknown arguments?: ([^,]*)/.exec(message)?.[1];
   if (unknown !== undefined) {
     const option = args.find((arg) => arg.startsWith('-') && nameOf(arg) === unknown);
-    if (option === undefined) return usageError(`unexpected argument ${unknown}`, null);
-    const meant = command === undefined ? null : nearest(unknown, optionsOf(command));
-    const text = meant === null ? null : `${command!.name} --${meant}`;
-    return usageError(`unknown option ${option.split('=')[0]!}`, text);
+    return option === undefined
+      ? usageError(`unexpected argument ${unknown}`, null)
+      : unknownOption(option, command);
   }
   const choice = /Given: "(.*)", Choices: (.*)$/.exec(message);
   if (choice !== null) {
@@ -81,9 +80,19 @@ function refuse(message: string, args: readonly string[]): number {
     return usageError(`expected ${choices.join(' or ')}, found ${choice[1]!}`, text);
   }
   if (command !== undefined && message.startsWith('Not enough non-option arguments')) {
+    // An option that isn't known takes the next word for its value.
+    const known = [...optionsOf(command), 'help', 'version'];
+    const option = args.find((arg) => arg.startsWith('--') && !known.includes(nameOf(arg)));
+    if (option !== undefined && option !== '--') return unknownOption(option, command);
     return usageError(`expected \`beam ${command.usage}\`, found less`, null);
   }
   return usageError(message, null);
+}
+
+function unknownOption(option: string, command: Command | undefined): number {
+  const meant = command === undefined ? null : nearest(nameOf(option), optionsOf(command));
+  const text = meant === null ? null : `${command!.name} --${meant}`;
+  return usageError(`unknown option ${option.split('=')[0]!}`, text);
 }
 
 const nameOf = (option: string): string => option.replace(/^--?/, '').split('=')[0]!;

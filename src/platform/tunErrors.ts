@@ -11,6 +11,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EBADFD: 'hand over an open descriptor of /dev/net/tun that an interface is attached to',
   EBADF: 'hand over an open descriptor of /dev/net/tun that an interface is attached to',
   ENOTTY: 'hand over an open descriptor of /dev/net/tun that an interface is attached to',
+  'not a valid name': 'use 1 to 15 bytes, no slash, colon, percent sign or white space among them',
   EPROTO: 'set IFF_TUN | IFF_NO_PI, and not IFF_VNET_HDR or IFF_TAP, before handing it over',
 };
 

@@ -81,7 +81,10 @@ const missing = (shell: string): string | null =>
 
 test('zsh takes the script, sourced and from fpath', (t) => {
   const reason = missing('zsh');
-  if (reason !== null) { skip(t, reason); return; }
+  if (reason !== null) {
+    skip(t, reason);
+    return;
+  }
   mkdirSync(join(folder, 'fpath'));
   writeFileSync(join(folder, 'fpath', '_beam'), script('zsh'));
   for (const load of [`source ${folder}/fpath/_beam`, ':']) {
