@@ -1,143 +1,193 @@
-// What a service manager is told, by the addon or by systemd-notify. SPEC.md 9.6, sd_notify(3).
+// What a service manager is told, up to datagrams that another process receives. SPEC.md 9.6.
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { loadIoAddon } from '../../../src/platform/addon.js';
 import { serviceManager, type SendUnixDatagram } from '../../../src/platform/systemd.js';
 import { skip } from '../../support/skip.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'beam-notify-'));
-test.after.always(() => rmSync(folder, { recursive: true, force: true }));
-
-/** A sender that keeps what it is given and answers with `result`. */
-function recorder(result = 0): { send: SendUnixDatagram; sent: [string, string][] } {
-  const sent: [string, string][] = [];
-  return {
-    sent,
-    send: (path, text) => {
-      sent.push([path, text]);
-      return result;
-    },
-  };
+/** A manager at `socket`, and what was sent. */
+function managed(socket: string, result = 0) {
+  const sent: [path: string, text: string][] = [];
+  const env: NodeJS.ProcessEnv = { NOTIFY_SOCKET: socket, OTHER: 'stays' };
+  const manager = serviceManager(env, (path, text) => {
+    sent.push([path, text]);
+    return result;
+  });
+  return { manager, sent, env };
 }
 
-test('without a service manager nothing is said to anybody', async (t) => {
-  for (const env of [{}, { NOTIFY_SOCKET: '' }]) {
-    const { send, sent } = recorder();
-    const manager = serviceManager(env, send);
+test('the variable is taken out of the environment: hooks cannot speak for the service', (t) => {
+  t.deepEqual(managed('/run/notify').env, { OTHER: 'stays' });
+});
+
+for (const env of [{}, { NOTIFY_SOCKET: '' }]) {
+  test(`without a service manager (${JSON.stringify(env)}) nothing is sent`, async (t) => {
+    const manager = serviceManager({ ...env }, () => {
+      throw new Error('sent');
+    });
     t.false(manager.present);
     await manager.ready('up');
     await manager.reloading();
     await manager.stopping();
-    t.deepEqual(sent, []);
-  }
-});
-
-test('the socket is taken out of the environment, so that hooks cannot speak for the service', (t) => {
-  const env = { NOTIFY_SOCKET: '/run/notify', PATH: '/bin' };
-  t.true(serviceManager(env, recorder().send).present);
-  t.deepEqual(env, { PATH: '/bin' } as typeof env);
-});
-
-test('each event is one datagram of the protocol', async (t) => {
-  const { send, sent } = recorder();
-  const manager = serviceManager({ NOTIFY_SOCKET: '/run/notify' }, send);
-  const before = process.hrtime.bigint() / 1000n;
-  await manager.ready('beam0 is up, 1 peer');
-  await manager.reloading();
-  await manager.status('2 peers');
-  await manager.stopping();
-  const after = process.hrtime.bigint() / 1000n;
-  t.true(sent.every(([path]) => path === '/run/notify'));
-  const [ready, reloading, ...others] = sent.map(([, text]) => text);
-  t.is(ready, 'READY=1\nSTATUS=beam0 is up, 1 peer');
-  const monotonicUs = BigInt(/^RELOADING=1\nMONOTONIC_USEC=(\d+)$/.exec(reloading!)![1]!);
-  t.true(before <= monotonicUs && monotonicUs <= after);
-  t.deepEqual(others, ['STATUS=2 peers', 'STOPPING=1']);
-});
-
-test('a status of several lines cannot smuggle an assignment in', async (t) => {
-  const { send, sent } = recorder();
-  await serviceManager({ NOTIFY_SOCKET: '/run/notify' }, send).ready('up\r\nMAINPID=1\nx');
-  t.is(sent[0]![1], 'READY=1\nSTATUS=up MAINPID=1 x');
-});
-
-test('an address that begins with @ is in the abstract namespace', async (t) => {
-  const { send, sent } = recorder();
-  await serviceManager({ NOTIFY_SOCKET: '@org/x' }, send).stopping();
-  t.is(sent[0]![0], '\0org/x');
-});
-
-test('ready must be heard; the rest is best effort', async (t) => {
-  const ECONNREFUSED = -111;
-  const manager = serviceManager({ NOTIFY_SOCKET: '/run/notify' }, recorder(ECONNREFUSED).send);
-  await t.throwsAsync(manager.ready('up'), { code: 'E_NOTIFY', message: /errno 111/ });
-  await t.notThrowsAsync(manager.reloading());
-  await t.notThrowsAsync(manager.status('up'));
-  await t.notThrowsAsync(manager.stopping());
-});
-
-test.serial(
-  'without the addon systemd-notify is run with the socket and a word a line',
-  async (t) => {
-    const log = join(folder, 'log');
-    const program = join(folder, 'systemd-notify');
-    writeFileSync(program, `#!/bin/sh\nprintf '%s\\n' "$NOTIFY_SOCKET" "$@" > '${log}'\n`);
-    chmodSync(program, 0o755);
-    const path = process.env['PATH'];
-    process.env['PATH'] = `${folder}:${path ?? ''}`;
-    t.teardown(() => (process.env['PATH'] = path));
-    await serviceManager({ NOTIFY_SOCKET: '/run/notify' }, null).ready('two words');
-    t.is(readFileSync(log, 'utf8'), '/run/notify\nREADY=1\nSTATUS=two words\n');
-  },
-);
-
-test.serial('without the addon and systemd-notify the start fails with words', async (t) => {
-  const path = process.env['PATH'];
-  process.env['PATH'] = join(folder, 'nothing');
-  t.teardown(() => (process.env['PATH'] = path));
-  const manager = serviceManager({ NOTIFY_SOCKET: '/run/notify' }, null);
-  await t.throwsAsync(manager.ready('up'), { code: 'E_NOTIFY', message: /systemd-notify/ });
-  await t.notThrowsAsync(manager.stopping());
-});
-
-const RECEIVER = `
-import socket, sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind(sys.argv[1].replace('@', '\\0', 1))
-print('bound', flush=True)
-print(s.recv(65536).decode(), flush=True)
-`;
-
-for (const [what, address] of [
-  ['a path', join(folder, 'notify.sock')],
-  ['an abstract address', `@beam-notify-${process.pid}`],
-] as const) {
-  test(`the addon's datagram arrives at ${what}`, async (t) => {
-    const { addon } = loadIoAddon();
-    if (addon === null) { skip(t, 'the native addon is not built'); return; }
-    if (spawnSync('python3', ['--version']).status !== 0) {
-      skip(t, 'python3, which receives, is not installed'); return;
-    }
-    const receiver = spawn('python3', ['-c', RECEIVER, address], { timeout: 10_000 });
-    let heard = '';
-    receiver.stdout.setEncoding('utf8').on('data', (text: string) => (heard += text));
-    await new Promise((resolve) => receiver.stdout.once('data', resolve));
-    const send: SendUnixDatagram = (path, text) =>
-      addon.sendUnixDatagram(Buffer.from(path), Buffer.from(text));
-    await serviceManager({ NOTIFY_SOCKET: address }, send).ready('käse');
-    await new Promise((resolve) => receiver.once('close', resolve));
-    t.is(heard, 'bound\nREADY=1\nSTATUS=käse\n');
+    await manager.status('up');
   });
 }
 
-test('a socket that nobody has is an errno, not an exception', (t) => {
-  const { addon } = loadIoAddon();
-  if (addon === null) { skip(t, 'the native addon is not built'); return; }
-  const ENOENT = -2;
-  t.is(addon.sendUnixDatagram(Buffer.from(join(folder, 'none')), Buffer.from('x')), ENOENT);
-  t.true(addon.sendUnixDatagram(Buffer.from('x'.repeat(200)), Buffer.from('x')) < 0);
-  t.true(addon.sendUnixDatagram(Buffer.from(''), Buffer.from('x')) < 0);
+test('each call is one datagram in the words of sd_notify', async (t) => {
+  const { manager, sent } = managed('/run/systemd/notify');
+  t.true(manager.present);
+  await manager.ready('wg0: 3 peers');
+  await manager.status('2 peers');
+  await manager.stopping();
+  t.deepEqual(sent, [
+    ['/run/systemd/notify', 'READY=1\nSTATUS=wg0: 3 peers'],
+    ['/run/systemd/notify', 'STATUS=2 peers'],
+    ['/run/systemd/notify', 'STOPPING=1'],
+  ]);
+});
+
+test('a reload says when it began, in microseconds of the monotonic clock', async (t) => {
+  const { manager, sent } = managed('/run/systemd/notify');
+  const before = process.hrtime.bigint() / 1000n;
+  await manager.reloading();
+  const after = process.hrtime.bigint() / 1000n;
+  const at = BigInt(/^RELOADING=1\nMONOTONIC_USEC=(\d+)$/.exec(sent[0]![1])![1]!);
+  t.true(before <= at && at <= after);
+});
+
+test('a status with line breaks cannot say anything else', async (t) => {
+  const { manager, sent } = managed('/run/systemd/notify');
+  await manager.ready('up\nSTOPPING=1\r\nMAINPID=1');
+  await manager.status('\n\nERRNO=5');
+  t.deepEqual(
+    sent.map(([, text]) => text),
+    ['READY=1\nSTATUS=up STOPPING=1 MAINPID=1', 'STATUS= ERRNO=5'],
+  );
+});
+
+test('@ begins a name in the abstract namespace', async (t) => {
+  const { manager, sent } = managed('@/org/systemd/notify');
+  await manager.stopping();
+  t.is(sent[0]![0], '\0/org/systemd/notify');
+});
+
+test('ready fails where it cannot be sent, what is only news does not', async (t) => {
+  const { manager } = managed('/run/gone', -2);
+  const error = await t.throwsAsync(manager.ready('up'), { code: 'E_NOTIFY' });
+  t.regex(error.message, /NOTIFY_SOCKET=\/run\/gone/);
+  await manager.reloading();
+  await manager.status('up');
+  await manager.stopping();
+});
+
+/** Binds a datagram socket and prints every datagram with its sender's process id, as JSON. */
+const RECEIVER = `
+  use strict; use Socket; use IO::Handle; STDOUT->autoflush(1);
+  my $path = $ARGV[0]; $path =~ s/^\\@/\\0/;
+  socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die "socket: $!";
+  bind($s, pack_sockaddr_un($path)) or die "bind: $!";
+  print "bound\\n";
+  while (defined recv($s, my $text, 65536, 0)) {
+    $text =~ s/\\n/|/g;
+    print "$text\\n";
+  }`;
+
+const havePerl = spawnSync('perl', ['-e', 'use Socket']).status === 0;
+const { addon } = loadIoAddon();
+const sendDatagram: SendUnixDatagram | null =
+  addon === null
+    ? null
+    : (path, text) => addon.sendUnixDatagram(Buffer.from(path), Buffer.from(text));
+
+/** Resolves once it is bound; `lines` resolves with the next `count` datagrams. */
+async function receiver(t: ExecutionContext, socket: string) {
+  const child = spawn('perl', ['-e', RECEIVER, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  let text = '';
+  let arrived: () => void = () => undefined;
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+    arrived();
+  });
+  child.once('exit', () => arrived());
+  const lines = async (count: number): Promise<string[]> => {
+    while (text.split('\n').length <= count && child.exitCode === null) {
+      await new Promise<void>((resolve) => (arrived = resolve));
+    }
+    const all = text.split('\n');
+    text = all.slice(count).join('\n');
+    return all.slice(0, count);
+  };
+  t.deepEqual(await lines(1), ['bound']);
+  return lines;
+}
+
+function folderFor(t: ExecutionContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'beam-t-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+for (const kind of ['path', 'abstract'] as const) {
+  test(`datagrams arrive at a socket with ${kind === 'path' ? 'a path' : 'an abstract name'}`, async (t) => {
+    if (!havePerl) return skip(t, 'perl is not installed');
+    if (sendDatagram === null) return skip(t, 'native/beam_io is not built');
+    const socket = kind === 'path' ? join(folderFor(t), 'notify') : `@beam-t-${process.pid}`;
+    const lines = await receiver(t, socket);
+    const manager = serviceManager({ NOTIFY_SOCKET: socket }, sendDatagram);
+    await manager.ready('wg0: up');
+    await manager.status('Büro');
+    await manager.stopping();
+    t.deepEqual(await lines(3), ['READY=1|STATUS=wg0: up', 'STATUS=Büro', 'STOPPING=1']);
+  });
+}
+
+test('a socket that nobody receives at is E_NOTIFY', async (t) => {
+  if (sendDatagram === null) return skip(t, 'native/beam_io is not built');
+  const folder = folderFor(t);
+  for (const socket of [join(folder, 'missing'), folder, `@beam-t-${process.pid}-none`]) {
+    const manager = serviceManager({ NOTIFY_SOCKET: socket }, sendDatagram);
+    await t.throwsAsync(manager.ready('up'), { code: 'E_NOTIFY' }, socket);
+    await t.notThrowsAsync(manager.stopping());
+  }
+});
+
+for (const [what, socket] of [
+  ['longer than a socket address holds', `/${'n'.repeat(108)}`],
+  ['an abstract name longer than a socket address holds', `@${'n'.repeat(108)}`],
+] as const) {
+  test(`a path ${what} is E_NOTIFY and not cut off`, async (t) => {
+    if (sendDatagram === null) return skip(t, 'native/beam_io is not built');
+    const manager = serviceManager({ NOTIFY_SOCKET: socket }, sendDatagram);
+    await t.throwsAsync(manager.ready('up'), { code: 'E_NOTIFY' });
+  });
+}
+
+test('without the addon systemd-notify says the same', async (t) => {
+  if (!havePerl) return skip(t, 'perl is not installed');
+  if (spawnSync('systemd-notify', ['--version']).status !== 0) {
+    return skip(t, 'systemd-notify is not installed');
+  }
+  const socket = join(folderFor(t), 'notify');
+  const lines = await receiver(t, socket);
+  const manager = serviceManager({ NOTIFY_SOCKET: socket }, null);
+  await manager.ready('wg0: up');
+  t.true((await lines(1))[0]!.startsWith('READY=1|STATUS=wg0: up'));
+  await manager.stopping();
+  t.true((await lines(1))[0]!.startsWith('STOPPING=1'));
+});
+
+test('without addon and systemd-notify ready is E_NOTIFY with a way out', async (t) => {
+  const path = process.env['PATH'];
+  t.teardown(() => (process.env['PATH'] = path));
+  process.env['PATH'] = folderFor(t);
+  const manager = serviceManager({ NOTIFY_SOCKET: '/run/notify' }, null);
+  const failed = manager.ready('up');
+  process.env['PATH'] = path;
+  const error = await t.throwsAsync(failed, { code: 'E_NOTIFY' });
+  t.regex(error.message, /systemd-notify/);
+  t.regex(error.message, /remedy: .*npm run setup/);
 });
