@@ -1,6 +1,6 @@
 // What a service manager is told, up to datagrams that another process receives. SPEC.md 9.6.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -83,7 +83,7 @@ test('ready fails where it cannot be sent, what is only news does not', async (t
   await manager.stopping();
 });
 
-/** Binds a datagram socket and prints every datagram with its sender's process id, as JSON. */
+/** Binds a datagram socket and prints each datagram as a line; systemd-notify adds barriers. */
 const RECEIVER = `
   use strict; use Socket; use IO::Handle; STDOUT->autoflush(1);
   my $path = $ARGV[0]; $path =~ s/^\\@/\\0/;
@@ -91,6 +91,7 @@ const RECEIVER = `
   bind($s, pack_sockaddr_un($path)) or die "bind: $!";
   print "bound\\n";
   while (defined recv($s, my $text, 65536, 0)) {
+    next if $text =~ /^BARRIER=/;
     $text =~ s/\\n/|/g;
     print "$text\\n";
   }`;
@@ -175,19 +176,44 @@ test('without the addon systemd-notify says the same', async (t) => {
   const lines = await receiver(t, socket);
   const manager = serviceManager({ NOTIFY_SOCKET: socket }, null);
   await manager.ready('wg0: up');
-  t.true((await lines(1))[0]!.startsWith('READY=1|STATUS=wg0: up'));
   await manager.stopping();
-  t.true((await lines(1))[0]!.startsWith('STOPPING=1'));
+  t.deepEqual(await lines(2), ['READY=1|STATUS=wg0: up', 'STOPPING=1']);
+});
+
+test('systemd-notify is run with the socket and an argument for each assignment', async (t) => {
+  const folder = folderFor(t);
+  const log = join(folder, 'log');
+  const program = `#!/bin/sh\nprintf '%s\\n' "$NOTIFY_SOCKET" "$@" > '${log}'\n`;
+  writeFileSync(join(folder, 'systemd-notify'), program, { mode: 0o755 });
+  const manager = serviceManager({ NOTIFY_SOCKET: '/run/notify' }, null);
+  await withPath(`${folder}:/usr/bin:/bin`, () => manager.ready('two words'));
+  t.is(readFileSync(log, 'utf8'), '/run/notify\nREADY=1\nSTATUS=two words\n');
 });
 
 test('without addon and systemd-notify ready is E_NOTIFY with a way out', async (t) => {
-  const path = process.env['PATH'];
-  t.teardown(() => (process.env['PATH'] = path));
-  process.env['PATH'] = folderFor(t);
   const manager = serviceManager({ NOTIFY_SOCKET: '/run/notify' }, null);
-  const failed = manager.ready('up');
-  process.env['PATH'] = path;
+  const empty = folderFor(t);
+  const failed = withPath(empty, () => manager.ready('up'));
   const error = await t.throwsAsync(failed, { code: 'E_NOTIFY' });
   t.regex(error.message, /systemd-notify/);
   t.regex(error.message, /remedy: .*npm run setup/);
+  await t.notThrowsAsync(withPath(empty, () => manager.stopping()));
+});
+
+/** The environment is read when the call is made: other tests never see this PATH. */
+function withPath(path: string, call: () => Promise<void>): Promise<void> {
+  const old = process.env['PATH'];
+  process.env['PATH'] = path;
+  try {
+    return call();
+  } finally {
+    process.env['PATH'] = old;
+  }
+}
+
+test('the addon answers with an errno, whatever the path', (t) => {
+  if (sendDatagram === null) return skip(t, 'native/beam_io is not built');
+  const ENOENT = 2;
+  t.is(sendDatagram(join(folderFor(t), 'none'), 'x'), -ENOENT);
+  for (const path of ['', '\0', '/a\0b']) t.true(sendDatagram(path, 'x') < 0, JSON.stringify(path));
 });
