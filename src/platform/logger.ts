@@ -24,8 +24,8 @@ export function createLogger(options: LoggerOptions): Logger {
     (level: Spoken) =>
     (text: string): void => {
       if (ORDER[level] > ORDER[options.level()]) return;
-      // One line each: text that came from outside can't forge another.
-      const line = text.replaceAll(/[\r\n]+/g, ' ');
+      // Text that came from outside can neither forge another line nor steer the terminal.
+      const line = text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
       options.write(`${head(level, options)}${line}\n`);
     };
   return { error: log('error'), info: log('info'), debug: log('debug') };
