@@ -134,8 +134,14 @@ function folderFor(t: ExecutionContext): string {
 
 for (const kind of ['path', 'abstract'] as const) {
   test(`datagrams arrive at a socket with ${kind === 'path' ? 'a path' : 'an abstract name'}`, async (t) => {
-    if (!havePerl) return skip(t, 'perl is not installed');
-    if (sendDatagram === null) return skip(t, 'native/beam_io is not built');
+    if (!havePerl) {
+      skip(t, 'perl is not installed');
+      return;
+    }
+    if (sendDatagram === null) {
+      skip(t, 'native/beam_io is not built');
+      return;
+    }
     const socket = kind === 'path' ? join(folderFor(t), 'notify') : `@beam-t-${process.pid}`;
     const lines = await receiver(t, socket);
     const manager = serviceManager({ NOTIFY_SOCKET: socket }, sendDatagram);
@@ -147,7 +153,10 @@ for (const kind of ['path', 'abstract'] as const) {
 }
 
 test('a socket that nobody receives at is E_NOTIFY', async (t) => {
-  if (sendDatagram === null) return skip(t, 'native/beam_io is not built');
+  if (sendDatagram === null) {
+    skip(t, 'native/beam_io is not built');
+    return;
+  }
   const folder = folderFor(t);
   for (const socket of [join(folder, 'missing'), folder, `@beam-t-${process.pid}-none`]) {
     const manager = serviceManager({ NOTIFY_SOCKET: socket }, sendDatagram);
@@ -161,16 +170,23 @@ for (const [what, socket] of [
   ['an abstract name longer than a socket address holds', `@${'n'.repeat(108)}`],
 ] as const) {
   test(`a path ${what} is E_NOTIFY and not cut off`, async (t) => {
-    if (sendDatagram === null) return skip(t, 'native/beam_io is not built');
+    if (sendDatagram === null) {
+      skip(t, 'native/beam_io is not built');
+      return;
+    }
     const manager = serviceManager({ NOTIFY_SOCKET: socket }, sendDatagram);
     await t.throwsAsync(manager.ready('up'), { code: 'E_NOTIFY' });
   });
 }
 
 test('without the addon systemd-notify says the same', async (t) => {
-  if (!havePerl) return skip(t, 'perl is not installed');
+  if (!havePerl) {
+    skip(t, 'perl is not installed');
+    return;
+  }
   if (spawnSync('systemd-notify', ['--version']).status !== 0) {
-    return skip(t, 'systemd-notify is not installed');
+    skip(t, 'systemd-notify is not installed');
+    return;
   }
   const socket = join(folderFor(t), 'notify');
   const lines = await receiver(t, socket);
@@ -212,7 +228,10 @@ function withPath(path: string, call: () => Promise<void>): Promise<void> {
 }
 
 test('the addon answers with an errno, whatever the path', (t) => {
-  if (sendDatagram === null) return skip(t, 'native/beam_io is not built');
+  if (sendDatagram === null) {
+    skip(t, 'native/beam_io is not built');
+    return;
+  }
   const ENOENT = 2;
   t.is(sendDatagram(join(folderFor(t), 'none'), 'x'), -ENOENT);
   for (const path of ['', '\0', '/a\0b']) t.true(sendDatagram(path, 'x') < 0, JSON.stringify(path));
