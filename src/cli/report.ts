@@ -4,7 +4,9 @@ import type { ControlAnswer, ControlResult } from '../ports/control.js';
 
 export const EXIT = { OK: 0, OPERATOR: 1, USAGE: 2, DOCTOR: 3, BUG: 70 } as const;
 
-export const say = (text: string): void => void process.stderr.write(`${text}\n`);
+/** One or more lines for people. Text from files, tools and daemons must not steer the terminal. */
+export const say = (text: string): void =>
+  void process.stderr.write(`${text.replaceAll(/[^\P{Cc}\n\t]/gu, '?')}\n`);
 
 /** The command line is wrong; `meant` is the command that was likely meant. */
 export function usageError(message: string, meant: string | null): number {

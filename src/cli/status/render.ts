@@ -61,7 +61,9 @@ class Picture {
     const state = status.up ? `up, MTU ${status.mtu}` : this.#paint('red', 'down');
     this.#field('link', state);
     this.#field('engine', engineText(status));
-    for (const warning of status.warnings) this.#field('warning', this.#paint('yellow', warning));
+    for (const warning of status.warnings) {
+      this.#field('warning', this.#paint('yellow', printable(warning)));
+    }
     if (this.#options.stats) this.#stats(status);
   }
 
