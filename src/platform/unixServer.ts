@@ -47,7 +47,8 @@ const FLUSH_MS = 2_000;
 
 export async function startRequestServer(options: RequestServerOptions): Promise<RequestServer> {
   const clients = new Set<Client>();
-  const server = createServer((socket) => {
+  // Half open: who closes its half after the request still gets the answer.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     const client = new Client(socket, options, () => clients.delete(client));
     clients.add(client);
   });
@@ -80,17 +81,25 @@ class Client {
   /** A request is being carried out, however long that takes: the client isn't idle. */
   #working = false;
   #ending = false;
+  /** The client has closed its half. */
+  #halfClosed = false;
 
   constructor(socket: Socket, options: RequestServerOptions, onClosed: () => void) {
     this.#socket = socket;
     this.#options = options;
     this.#framing = options.framing();
-    socket.setTimeout(options.idleMs, () => {
+    socket.setTimeout(options.idleMs);
+    // A callback given to setTimeout would be called once only.
+    socket.on('timeout', () => {
       if (!this.#working) socket.destroy();
     });
     socket.on('data', (chunk: Buffer) => {
       this.#framing.push(chunk);
       void this.#serve();
+    });
+    socket.on('end', () => {
+      this.#halfClosed = true;
+      if (!this.#serving) socket.destroySoon();
     });
     socket.on('error', () => socket.destroy());
     socket.on('close', onClosed);
@@ -112,7 +121,7 @@ class Client {
       }
     }
     this.#serving = false;
-    if (this.#ending) this.#socket.destroySoon();
+    if (this.#ending || this.#halfClosed) this.#socket.destroySoon();
     else this.#socket.resume();
   }
 
