@@ -1,6 +1,6 @@
 // Every command with its arguments; what it does is imported when it is called. SPEC.md 9.1.
 import type { Argv } from 'yargs';
-import { EXIT } from './report.js';
+import { EXIT, usageError } from './report.js';
 
 /** A command as yargs takes it; `call` resolves with the exit status. */
 export interface Command {
@@ -127,8 +127,9 @@ const FILE_COMMANDS: readonly Command[] = [
     call: async (args) => {
       const { check, diff } = await import('./commands/config.js');
       const names = (args['names'] ?? []) as readonly string[];
-      if (text(args, 'action') === 'check') return check({ files: names });
-      return diff({ names, json: flag(args, 'json') });
+      const json = flag(args, 'json');
+      if (text(args, 'action') === 'diff') return diff({ names, json });
+      return json ? usageError('config check has no --json', null) : check({ files: names });
     },
   },
   {

@@ -75,7 +75,7 @@ async function nothingLeft(t: ExecutionContext, { a, name, before }: Machine): P
     t.false(existsSync(file), file);
 }
 
-async function daemonPid({ beam, name }: Machine): Promise<number> {
+async function daemonPid({ beam, name }: Pick<Machine, 'beam' | 'name'>): Promise<number> {
   const { stdout } = await beam('status', name, '--json');
   const { tunnels } = JSON.parse(stdout) as { tunnels: { pid: number }[] };
   return tunnels[0]!.pid;
@@ -179,6 +179,22 @@ namespaceTest('after kill -9 up alone takes the rest back and works', async (t, 
   await waitForPing(a, '10.99.0.2');
   succeeded(t, await beam('down', name));
   await nothingLeft(t, here);
+});
+
+namespaceTest('a dead daemon keeps no other from telling its differences', async (t, net) => {
+  const { beam, path, name, config } = await machine(net);
+  const dead = net.newInterfaceName();
+  const text = `[Interface]\nPrivateKey = ${newKeyPair().privateKey}\n`;
+  succeeded(t, await beam('up', path));
+  succeeded(t, await beam('up', net.file(`${dead}.conf`, text)));
+  net.onClose(() => beam('down', dead).then(() => undefined));
+  process.kill(await daemonPid({ beam, name: dead }), 'SIGKILL');
+  writeFileSync(path, config.replace('10.99.0.1/24', '10.99.0.1/24, 10.98.0.1/24'));
+  const all = await beam('config', 'diff', '--json');
+  t.is(all.status, 1);
+  t.regex(all.stderr, new RegExp(`^E_NO_DAEMON ${dead}: `, 'm'));
+  const { tunnels } = JSON.parse(all.stdout) as { tunnels: { interface: string }[] };
+  t.true(tunnels.some((tunnel) => tunnel.interface === name));
 });
 
 for (const [signal, status] of [

@@ -52,21 +52,27 @@ export interface DiffArguments {
 
 const ANSWER_MS = 10_000;
 
-/** What a reload would change. */
+/** What a reload would change. Of all tunnels, one that can't be asked keeps none from being told. */
 export async function diff({ names: asked, json }: DiffArguments): Promise<number> {
   const names =
     asked.length === 0 ? await listControlSockets() : await Promise.all(asked.map(nameOf));
   const tunnels: TunnelDiff[] = [];
-  for (const interfaceName of names) {
-    const answer = await askDaemon(interfaceName, { method: 'diff' }, { timeoutMs: ANSWER_MS });
-    // A drop-in has no file to differ from; it matters only to who asked for it by name.
-    if (!answer.ok && asked.length === 0 && answer.errors[0]?.code === 'E_NO_CONFIG') continue;
-    const result = resultOf(answer);
-    if (result.kind === 'diff') tunnels.push(result.diff);
+  let status: number = EXIT.OK;
+  for (const name of names) {
+    try {
+      const answer = await askDaemon(name, { method: 'diff' }, { timeoutMs: ANSWER_MS });
+      // A drop-in has no file to differ from; it matters only to who asked for it by name.
+      if (!answer.ok && asked.length === 0 && answer.errors[0]?.code === 'E_NO_CONFIG') continue;
+      const result = resultOf(answer);
+      if (result.kind === 'diff') tunnels.push(result.diff);
+    } catch (error) {
+      if (asked.length > 0) throw error;
+      status = Math.max(status, reportFailure(error));
+    }
   }
   if (json) printJson(tunnels);
   else for (const tunnel of tunnels) printDiff(tunnel, names.length > 1);
-  return EXIT.OK;
+  return status;
 }
 
 function printJson(tunnels: readonly TunnelDiff[]): void {

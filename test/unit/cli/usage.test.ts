@@ -29,6 +29,7 @@ for (const [line, found, remedy] of [
   ['up', 'expected `beam up <tunnel>`, found less', SEE_HELP],
   ['up a b', 'unexpected argument b', SEE_HELP],
   ['config chekc', 'expected check or diff, found chekc', meant('config check')],
+  ['config check --json', 'config check has no --json', SEE_HELP],
   ['completion fish', 'expected bash or zsh, found fish', SEE_HELP],
 ] as const) {
   test(`\`beam ${line}\` is answered with what is wrong and what was meant`, (t) => {
