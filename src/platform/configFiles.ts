@@ -1,5 +1,6 @@
 // Configuration files: where a tunnel's name leads, reading with a look at who else may read, and
 // writing so that whatever fails leaves the old file. SPEC.md 9.1 and 9.7.
+import { constants } from 'node:fs';
 import { open, readdir, realpath, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { OperatorError } from '../base/errors.js';
@@ -127,7 +128,8 @@ export async function readBounded(
 ): Promise<{ bytes: Buffer; mode: number }> {
   let handle: FileHandle | null = null;
   try {
-    handle = await open(path, 'r');
+    // A FIFO must not be waited for: it is refused below.
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const status = await handle.stat();
     if (!status.isFile()) throw notReadable(path, 'something that is not a regular file');
     if (status.size > maxBytes) throw notReadable(path, `${status.size} bytes, over ${maxBytes}`);

@@ -1,4 +1,5 @@
 // Finding, reading and replacing configuration and key files. SPEC.md 9.1, 9.6 and 9.7.
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -125,6 +126,8 @@ for (const [what, make] of [
   ['a folder', (path: string) => mkdirSync(path)],
   ['nothing', () => undefined],
   ['a link to nothing', (path: string) => symlinkSync('gone', path)],
+  ['a FIFO', (path: string) => execFileSync('mkfifo', [path])],
+  ['a link to itself', (path: string) => symlinkSync(path, path)],
   ['Latin-1', (path: string) => writeFileSync(path, Buffer.from([0x23, 0xe9, 0x0a]))],
   ['a NUL', (path: string) => writeFileSync(path, '[Interface]\0\n')],
   ['too much', (path: string) => writeFileSync(path, Buffer.alloc(CONFIG_BYTES + 1, '#'))],
