@@ -82,7 +82,7 @@ export interface NativeStats {
 }
 
 /**
- * native/engine/binding.cc. A negative number in an answer is an errno. A peer is its slot and the
+ * native/engine/binding. A negative number in an answer is an errno. A peer is its slot and the
  * generation that tells this tenant of the slot from earlier ones.
  */
 export interface EngineAddon {

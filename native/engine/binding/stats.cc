@@ -1,0 +1,55 @@
+// Counters and features, polled.
+#include <string>
+
+#include "binding/arguments.h"
+
+namespace beam::binding {
+
+namespace {
+
+napi_value stats(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  Device* device = arguments.device();
+  if (!arguments.ok()) return nullptr;
+  const core::Stats stats = device->stats();
+  Object drops(env);
+  for (size_t i = 0; i < core::kDropReasons; i++) {
+    drops.set(core::kDropReasonNames[i],
+              jsNumber(env, static_cast<double>(stats.counters.drops[i])));
+  }
+  Object sendErrors(env);
+  for (size_t i = 0; i < core::kErrnos; i++) {
+    const uint64_t count = stats.counters.sendErrors[i];
+    if (count == 0) continue;
+    sendErrors.set(std::to_string(i).c_str(), jsNumber(env, static_cast<double>(count)));
+  }
+  Object features(env);
+  features.set("cipher", jsString(env, stats.cipher))
+      .set("cipherNote", jsString(env, stats.cipherNote))
+      .set("offloadProbe", jsString(env, stats.offloadProbe))
+      .set("tunVnetHeader", jsBoolean(env, stats.vnetHeader))
+      .set("tunTcpSegmentation", jsBoolean(env, stats.tunTcp))
+      .set("tunUdpSegmentation", jsBoolean(env, stats.tunUdp))
+      .set("tcpCoalescing", jsBoolean(env, stats.joinTcp))
+      .set("udpCoalescing", jsBoolean(env, stats.joinUdp))
+      .set("udpSegment", jsBoolean(env, stats.udpSegment))
+      .set("udpGro", jsBoolean(env, stats.udpGro))
+      .set("keysLocked", jsBoolean(env, stats.keysLocked))
+      .set("linkWatched", jsBoolean(env, stats.linkWatched));
+  return Object(env)
+      .set("drops", drops.value())
+      .set("sendErrors", sendErrors.value())
+      .set("features", features.value())
+      .value();
+}
+
+}  // namespace
+
+void defineStats(napi_env env, napi_value exports) {
+  constexpr Export kFunctions[] = {
+      {"stats", stats},
+  };
+  defineFunctions(env, exports, kFunctions);
+}
+
+}  // namespace beam::binding
