@@ -5,12 +5,20 @@ export const FIGURES = {
   tcp1: { title: 'TCP, one stream', unit: 'Gbit/s', better: 'more', digits: 2 },
   cpuPerGb: { title: '  machine CPU', unit: 's/GB', better: 'less', digits: 2 },
   tcp4: { title: 'TCP, four streams', unit: 'Gbit/s', better: 'more', digits: 2 },
+  tcp1Among: {
+    title: '  one stream among 1,000 peers',
+    unit: 'Gbit/s',
+    better: 'more',
+    digits: 2,
+  },
+  shaped: { title: 'link of 1 Gbit/s, used', unit: '%', better: 'more', digits: 1 },
   packets: { title: 'UDP of 64 bytes, loss < 1 %', unit: 'k/s', better: 'more', digits: 1 },
   pingP50: { title: 'ping, median', unit: 'us', better: 'less', digits: 0 },
   pingP99: { title: 'ping, 99th percentile', unit: 'us', better: 'less', digits: 0 },
   handshakes: { title: 'handshakes answered', unit: '/s', better: 'more', digits: 0 },
   idleMb: { title: 'resident, idle', unit: 'MB', better: 'less', digits: 1 },
   loadMb: { title: 'resident, under load', unit: 'MB', better: 'less', digits: 1 },
+  peersMb: { title: 'resident, 1,000 peers', unit: 'MB', better: 'less', digits: 1 },
 } as const satisfies Record<string, Figure>;
 
 export interface Figure {

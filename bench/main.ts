@@ -10,10 +10,12 @@ import { handshakesInProcess } from './handshakes.js';
 import type { Sample } from './figures.js';
 import { describeMachine } from './machine.js';
 import { FULL, QUICK, measureAll } from './measure.js';
-import { table, writeResults } from './report.js';
+import type { Effort } from './measure.js';
+import { BARE_WIRE, table, writeResults } from './report.js';
 import { withScene } from './scene.js';
-import { beamSubjects, peerSubjects } from './subject.js';
+import { NEWEST_PEER, beamSubjects, peerSubjects } from './subject.js';
 import type { Subject } from './subject.js';
+import { targetTable } from './targets.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -24,7 +26,6 @@ const { values: options } = parseArgs({
   },
 });
 
-const BARE_WIRE = 'no VPN';
 const IDLE_LOAD = 0.5;
 
 /** A column of the table: a subject, or null for the bare wire. */
@@ -45,8 +46,28 @@ function columns(): Column[] {
 
 /** Beam against the newest peer, unless told otherwise. */
 function referenceName(all: readonly Column[]): string {
-  const peers = all.filter(({ subject }) => subject?.implementation === 'wireguard-go');
-  return options.reference ?? peers.at(-1)?.name ?? BARE_WIRE;
+  const peers = [NEWEST_PEER, 'wireguard-go'];
+  const present = peers.find((name) => all.some((column) => column.name === name));
+  return options.reference ?? present ?? BARE_WIRE;
+}
+
+/** Above what the slowest takes; a column that hangs must not hold the others. */
+const COLUMN_LIMIT_MS = 240_000;
+
+async function measureOne(subject: Subject | null, effort: Effort): Promise<Sample> {
+  let current = 'start';
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`hangs in: ${current}`)), COLUMN_LIMIT_MS);
+  });
+  const measured = withScene(subject, (scene) =>
+    measureAll(scene, effort, (what) => (current = what)),
+  );
+  try {
+    return await Promise.race([measured, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function main(): Promise<number> {
@@ -75,7 +96,7 @@ async function main(): Promise<number> {
     for (const column of [...running.slice(turn), ...running.slice(0, turn)]) {
       const startMs = performance.now();
       try {
-        column.samples.push(await withScene(column.subject, (scene) => measureAll(scene, effort)));
+        column.samples.push(await measureOne(column.subject, effort));
         const seconds = ((performance.now() - startMs) / 1_000).toFixed(0);
         console.error(`round ${round + 1} of ${rounds}: ${column.name} (${seconds} s)`);
       } catch (error) {
@@ -100,10 +121,12 @@ async function main(): Promise<number> {
   console.log(`\n${table(results, reference)}`);
   console.log(`\nhandshakes in one process, both sides: ${handshakesInProcessPerS.toFixed(0)}/s`);
   console.log(`medians of ${rounds}; in brackets: times better than ${reference}`);
+  console.log(`\n${targetTable(results.subjects)}\n`);
   if (options.quick)
     console.log('quick: one short round, good for seeing that it runs, not for figures');
   console.log(`written to ${writeResults(results)}`);
   return running.length > 0 ? 0 : 1;
 }
 
-process.exitCode = await main();
+// A column that hung may still have something open.
+process.exit(await main());

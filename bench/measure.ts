@@ -1,7 +1,7 @@
 // Takes every figure of one subject in one scene. Each measurement first makes sure that what it
 // times is right: streams are received whole by iperf3, losses are counted, pings answered.
 import { readFileSync } from 'node:fs';
-import { iperf, ping } from '../test/support/netnsTraffic.js';
+import { iperf, ping, waitForPing } from '../test/support/netnsTraffic.js';
 import type { IperfResult } from '../test/support/netnsTraffic.js';
 import type { Tunnel } from '../test/support/netnsTunnel.js';
 import { percentile } from './figures.js';
@@ -9,6 +9,8 @@ import type { Sample } from './figures.js';
 import { measureHandshakes } from './handshakes.js';
 import { busyCpuSeconds } from './machine.js';
 import type { Scene } from './scene.js';
+import { shapedUse } from './shaped.js';
+import { configure, silentPeers } from './wireguard.js';
 
 export interface Effort {
   readonly streamS: number;
@@ -37,49 +39,93 @@ export const QUICK: Effort = {
 const MB = 1e6;
 const GB = 1e9;
 
-export async function measureAll(scene: Scene, effort: Effort): Promise<Sample> {
+/** `starting` is told which measurement comes next. */
+export async function measureAll(
+  scene: Scene,
+  effort: Effort,
+  starting: (what: string) => void,
+): Promise<Sample> {
+  const { subject } = scene;
+  const sample: Sample = { ...when('idleMb', residentMb(scene)) };
+  const all = subject === null || subject.figures === 'all';
+  if (all) {
+    starting('ping');
+    const times = await pingTimes(scene, effort.pings);
+    sample.pingP50 = percentile(times, 0.5) * 1_000;
+    sample.pingP99 = percentile(times, 0.99) * 1_000;
+  }
+  starting('streams');
+  const memory = new MemoryWatch(scene);
+  Object.assign(sample, await measureStreams(scene, effort));
+  Object.assign(sample, when('loadMb', memory.stop()));
+  starting('shaped link');
+  Object.assign(sample, when('shaped', await shapedUse(scene, effort.streamS)));
+  if (all) {
+    starting('packets');
+    sample.packets = (await highestPacketRate(scene, effort)) / 1_000;
+  }
+  const tunnels = subject?.tunnels ?? null;
+  if (tunnels === null) return sample;
+  starting('1,000 peers');
+  Object.assign(sample, await measureManyPeers(scene, tunnels, effort));
+  starting('handshakes');
+  sample.handshakes = await measureHandshakes(scene, tunnels.b, effort.handshakes);
+  return sample;
+}
+
+/** A figure, or nothing where it couldn't be taken. */
+const when = (name: keyof Sample, value: number | null): Sample =>
+  value === null ? {} : { [name]: value };
+
+async function measureStreams(scene: Scene, { streamS }: Effort): Promise<Sample> {
   const to = { namespace: scene.b, address: scene.addressOfB };
-  const idleMb = scene.tunnels === null ? undefined : residentMb(scene.tunnels.b);
-  const times = await pingTimes(scene, effort.pings);
-
-  const memory = scene.tunnels === null ? null : new MemoryWatch(scene.tunnels.b);
   const busyBefore = busyCpuSeconds();
-  const one = await iperf(scene.a, to, { seconds: effort.streamS });
+  const one = await iperf(scene.a, to, { seconds: streamS });
   const busyS = busyCpuSeconds() - busyBefore;
-  const bytes = (one.bitsPerS / 8) * effort.streamS;
-  const four = await iperf(scene.a, to, { seconds: effort.streamS, args: ['-P', '4'] });
-  const loadMb = memory?.stop();
-
-  const packetsPerS = await highestPacketRate(scene, effort);
+  const bytes = (one.bitsPerS / 8) * streamS;
+  const four = await iperf(scene.a, to, { seconds: streamS, args: ['-P', '4'] });
   return {
     tcp1: one.bitsPerS / GB,
     cpuPerGb: busyS / (bytes / GB),
     tcp4: four.bitsPerS / GB,
-    packets: packetsPerS / 1_000,
-    pingP50: percentile(times, 0.5) * 1_000,
-    pingP99: percentile(times, 0.99) * 1_000,
-    ...(idleMb === undefined ? {} : { idleMb }),
-    ...(loadMb === undefined ? {} : { loadMb }),
-    ...(scene.tunnels === null
-      ? {}
-      : { handshakes: await measureHandshakes(scene, scene.tunnels.b, effort.handshakes) }),
   };
 }
 
-const residentMb = (tunnel: Tunnel): number => tunnel.residentBytes() / MB;
+const SILENT_PEERS = 999;
+const ALLOWED_IPS_EACH = 16;
+
+/** One stream to one peer of a thousand, and what they cost in memory. */
+async function measureManyPeers(
+  scene: Scene,
+  tunnels: { readonly a: Tunnel; readonly b: Tunnel },
+  { streamS }: Effort,
+): Promise<Sample> {
+  await configure(tunnels, silentPeers(SILENT_PEERS, ALLOWED_IPS_EACH));
+  await waitForPing(scene.a, scene.addressOfB);
+  const memory = when('peersMb', residentMb(scene));
+  const to = { namespace: scene.b, address: scene.addressOfB };
+  const { bitsPerS } = await iperf(scene.a, to, { seconds: streamS });
+  return { tcp1Among: bitsPerS / GB, ...memory };
+}
+
+function residentMb({ subject }: Scene): number | null {
+  const bytes = subject?.residentBytes() ?? null;
+  return bytes === null ? null : bytes / MB;
+}
 
 /** The largest resident size that was seen, looked at every 100 ms. */
 class MemoryWatch {
-  #largestMb = 0;
+  #largestMb: number | null = null;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(tunnel: Tunnel) {
+  constructor(scene: Scene) {
     this.#timer = setInterval(() => {
-      this.#largestMb = Math.max(this.#largestMb, residentMb(tunnel));
+      const now = residentMb(scene);
+      if (now !== null) this.#largestMb = Math.max(this.#largestMb ?? 0, now);
     }, 100);
   }
 
-  stop(): number {
+  stop(): number | null {
     clearInterval(this.#timer);
     return this.#largestMb;
   }

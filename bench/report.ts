@@ -19,8 +19,11 @@ export interface SubjectResults {
   readonly samples: readonly Sample[];
 }
 
+/** The column without a tunnel. */
+export const BARE_WIRE = 'no VPN';
+
 const NAME_WIDTH = 30;
-const COLUMN_WIDTH = 20;
+const COLUMN_WIDTH = 19;
 
 /** Medians, and in brackets how many times better than the reference (below 1: worse). */
 export function table({ subjects }: Results, reference: string): string {
@@ -36,13 +39,14 @@ export function table({ subjects }: Results, reference: string): string {
   return [header, versions, ...rows].map(formatRow).join('\n');
 }
 
-const formatRow = ([title = '', ...cells]: readonly string[]): string =>
-  [title.padEnd(NAME_WIDTH + 8), ...cells.map((text) => text.padStart(COLUMN_WIDTH))].join('');
-
-function medianOf(name: FigureName, { samples }: SubjectResults): number | null {
+/** Null where no sample has it. */
+export function medianOf(name: FigureName, { samples }: SubjectResults): number | null {
   const values = samples.flatMap((sample) => sample[name] ?? []);
   return values.length === 0 ? null : median(values);
 }
+
+const formatRow = ([title = '', ...cells]: readonly string[]): string =>
+  [title.padEnd(NAME_WIDTH + 8), ...cells.map((text) => text.padStart(COLUMN_WIDTH))].join('');
 
 function cell(
   name: FigureName,

@@ -2,24 +2,16 @@
 // two ends are the same subject.
 import { Network } from '../test/support/netnsNetwork.js';
 import type { Namespace } from '../test/support/netnsNetwork.js';
-import {
-  INNER,
-  OUTER,
-  PORT_OF_B,
-  TUNNEL_MTU,
-  endpoint,
-  twoEnds,
-} from '../test/support/netnsTopology.js';
+import { INNER, OUTER, twoEnds } from '../test/support/netnsTopology.js';
 import { waitForPing } from '../test/support/netnsTraffic.js';
-import { Tunnel } from '../test/support/netnsTunnel.js';
-import type { Subject } from './subject.js';
+import type { Running, Subject } from './subject.js';
 
 export interface Scene {
   readonly net: Network;
   readonly a: Namespace;
   readonly b: Namespace;
-  /** Absent for the bare wire. */
-  readonly tunnels: { readonly a: Tunnel; readonly b: Tunnel } | null;
+  /** Null for the bare wire. */
+  readonly subject: (Running & Pick<Subject, 'figures' | 'wireGuardFrames'>) | null;
   /** Where b is reached: through the tunnel, or on the wire. */
   readonly addressOfB: string;
 }
@@ -33,40 +25,16 @@ export async function withScene<T>(
   try {
     const { a, b } = await twoEnds(net);
     if (subject === null) {
-      return await measure({ net, a, b, tunnels: null, addressOfB: OUTER.b[4] });
+      return await measure({ net, a, b, subject: null, addressOfB: OUTER.b[4] });
     }
-    const tunnels = await startTunnels(net, { a, b }, subject);
+    const { figures, wireGuardFrames } = subject;
+    const running = await subject.start(net, { a, b });
     await waitForPing(a, INNER.b[4]);
-    return await measure({ net, a, b, tunnels, addressOfB: INNER.b[4] });
+    return await measure({
+      ...{ net, a, b, addressOfB: INNER.b[4] },
+      subject: { ...running, figures, wireGuardFrames },
+    });
   } finally {
     await net.close();
   }
-}
-
-async function startTunnels(
-  net: Network,
-  ends: { readonly a: Namespace; readonly b: Namespace },
-  { implementation, command, env }: Subject,
-): Promise<{ a: Tunnel; b: Tunnel }> {
-  const start = (namespace: Namespace): Promise<Tunnel> =>
-    Tunnel.start(net, { implementation, namespace, command, env });
-  const [a, b] = [await start(ends.a), await start(ends.b)];
-  await a.setConfig({
-    privateKey: a.keys.privateKey,
-    peers: [
-      {
-        publicKey: b.keys.publicKey,
-        endpoint: endpoint(OUTER.b[4], PORT_OF_B),
-        allowedIps: [`${INNER.b[4]}/32`],
-      },
-    ],
-  });
-  await b.setConfig({
-    privateKey: b.keys.privateKey,
-    listenPort: PORT_OF_B,
-    peers: [{ publicKey: a.keys.publicKey, allowedIps: [`${INNER.a[4]}/32`] }],
-  });
-  await a.up([`${INNER.a[4]}/24`], TUNNEL_MTU);
-  await b.up([`${INNER.b[4]}/24`], TUNNEL_MTU);
-  return { a, b };
 }

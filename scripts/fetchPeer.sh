@@ -1,13 +1,20 @@
 #!/usr/bin/env bash
-# Fetches Debian sid's wireguard-go for `npm run bench`, beside the system: apt works in folders of
-# its own under build/peers, the package is unpacked there and never installed. Prints the path:
+# Fetches Debian sid's wireguard-go, or nebula, for `npm run bench`, beside the system: apt works in
+# folders of its own under build/peers, the package is unpacked there and never installed. The bench
+# finds it there; the program's path is printed too.
 #
-#   BEAM_BENCH_PEER=$(bash scripts/fetchPeer.sh) npm run bench
+#   scripts/fetchPeer.sh [wireguard-go|nebula]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-folder=$PWD/build/peers/wireguard-go
-binary=$folder/root/usr/bin/wireguard-go
+package=${1:-wireguard-go}
+case "$package" in
+  wireguard-go) ask_version=--version ;;
+  nebula) ask_version=-version ;;
+  *) echo "fetchPeer: wireguard-go or nebula, not $package" >&2; exit 2 ;;
+esac
+folder=$PWD/build/peers/$package
+binary=$folder/root/usr/bin/$package
 suite=sid
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -26,11 +33,11 @@ if [ ! -x "$binary" ]; then
     -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache"
     -o Acquire::Languages=none -o APT::Sandbox::User=root
   )
-  echo "fetchPeer: wireguard-go of $suite from $mirror" >&2
+  echo "fetchPeer: $package of $suite from $mirror" >&2
   apt-get "${options[@]}" -qq update >&2
-  (cd "$folder" && apt-get "${options[@]}" -qq download wireguard-go >&2)
-  dpkg -x "$folder"/wireguard-go_*.deb "$folder/root"
+  (cd "$folder" && apt-get "${options[@]}" -qq download "$package" >&2)
+  dpkg -x "$folder/$package"_*.deb "$folder/root"
   rm -r "$apt"
 fi
-"$binary" --version >/dev/null || { echo "fetchPeer: $binary does not run here" >&2; exit 1; }
+"$binary" "$ask_version" >/dev/null || { echo "fetchPeer: $binary does not run here" >&2; exit 1; }
 echo "$binary"

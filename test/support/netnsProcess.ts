@@ -2,6 +2,7 @@
 // processes with a log, an end that is waited for, and no way to outlive the test.
 import { spawn } from 'node:child_process';
 import type { ChildProcess, StdioOptions } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
 /**
  * Where commands are looked for. npm puts node_modules/.bin first, and there lies an `nft` (a tracer
@@ -90,6 +91,12 @@ export class Background {
   /** `ip netns exec` becomes the command, so this is the command's own id. */
   get pid(): number {
     return this.child.pid!;
+  }
+
+  /** Resident memory in bytes. */
+  residentBytes(): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) * 1024;
   }
 
   /** Null while it runs. */

@@ -1,7 +1,7 @@
 // WireGuard implementations behind one face: the test subject and Debian's wireguard-go, each a
 // foreground process that `wg` configures.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { UAPI_FOLDER } from './netnsLeftovers.js';
 import type { Namespace, Network } from './netnsNetwork.js';
 import { runToEnd, waitFor } from './netnsProcess.js';
@@ -235,7 +235,6 @@ export class Tunnel {
 
   /** Resident memory of the process in bytes. */
   residentBytes(): number {
-    const status = readFileSync(`/proc/${this.process.pid}/status`, 'utf8');
-    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) * 1024;
+    return this.process.residentBytes();
   }
 }
