@@ -1,7 +1,6 @@
 // The process behind a tunnel, in the foreground: starts it, says when it works, waits for its end.
 // SPEC.md 9.2.
 import { OperatorError, type OperatorErrorDetails } from '../base/errors.js';
-import { ENGINE_CHOICES, type EngineChoice } from '../config/tunnelConfig.js';
 import { loadIoAddon } from '../platform/addon.js';
 import { startControlServer, type ControlServer } from '../platform/controlServer.js';
 import { stderrIsJournal } from '../platform/daemonize.js';
@@ -11,6 +10,7 @@ import { hardenProcess, keepYoungGenerationSmall } from '../platform/memory.js';
 import { serviceManager, type SendUnixDatagram, type ServiceManager } from '../platform/systemd.js';
 import type { ControlAnswer, ControlCaller, ControlRequest } from '../ports/control.js';
 import type { Logger, LogLevel } from '../ports/log.js';
+import { engineFromEnvironment, type EngineWish } from './engineWish.js';
 
 /** What a kind of daemon (drop-in or managed) does; `runDaemon` does the rest. */
 export interface Service {
@@ -32,7 +32,8 @@ export interface ServiceContext {
   readonly logger: Logger;
   readonly readiness: Readiness | null;
   readonly manager: ServiceManager;
-  readonly engine: EngineChoice | null;
+  /** What the environment says; it goes before the configuration. */
+  readonly engine: Partial<EngineWish>;
   /** The configuration's wish, where LOG_LEVEL says nothing. */
   readonly setLogLevel: (level: LogLevel) => void;
   /** Aborted when the daemon is told to end: a start that is under way gives up. */
@@ -196,20 +197,6 @@ function daemonLogger({
     if (wanted === '') level = configured;
   };
   return { logger, setLogLevel };
-}
-
-function engineFromEnvironment(env: NodeJS.ProcessEnv): EngineChoice | null {
-  const text = env['BEAM_ENGINE'];
-  if (text === undefined || text === '') return null;
-  const choice = ENGINE_CHOICES.find((name) => name === text);
-  if (choice !== undefined) return choice;
-  throw new OperatorError({
-    code: 'E_ENGINE',
-    place: 'BEAM_ENGINE',
-    expected: ENGINE_CHOICES.join(', '),
-    found: JSON.stringify(text),
-    remedy: 'unset BEAM_ENGINE to let Beam choose',
-  });
 }
 
 function unixDatagramSender(): SendUnixDatagram | null {

@@ -29,7 +29,7 @@ export class DropInService implements Service {
     const { logger, readiness, engine } = this.#context;
     this.#tunnel = await openTunnel({
       source: this.#source(),
-      engine: engine ?? 'auto',
+      engine: { choice: 'auto', queues: 1, ...engine },
       uapiFd: this.#options.uapiFd,
       logger,
       onEnd: (end) =>

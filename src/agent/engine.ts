@@ -1,6 +1,5 @@
 // Picks the data plane and opens it on a TUN device. ARCHITECTURE.md, "Control plane and data plane".
 import { OperatorError } from '../base/errors.js';
-import type { EngineChoice } from '../config/tunnelConfig.js';
 import { openSodiumEngine } from '../dataPlane/sodiumEngine.js';
 import { loadIoAddon } from '../platform/addon.js';
 import { openNativeEngine } from '../platform/nativeEngine.js';
@@ -10,9 +9,10 @@ import type { Clock } from '../ports/clock.js';
 import type { DataPlane, DataPlaneEvent, DataPlaneListener } from '../ports/dataPlane.js';
 import type { Logger } from '../ports/log.js';
 import type { TunEvents } from '../ports/tun.js';
+import type { EngineWish } from './engineWish.js';
 
 export interface EngineOptions {
-  readonly choice: EngineChoice;
+  readonly wish: EngineWish;
   readonly source: TunSource;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -28,23 +28,30 @@ export interface PreparedEngine {
 
 /** Throws OperatorError E_TUN, or E_ENGINE where the chosen engine can't be had. */
 export async function prepareEngine(options: EngineOptions): Promise<PreparedEngine> {
-  if (options.choice === 'sodium') return prepareSodium(options);
+  const { choice, queues } = options.wish;
+  if (choice === 'sodium') return prepareSodium(options);
   const native = prepareNative(options);
   if (!('unavailable' in native)) return native;
-  if (options.choice === 'native') throw noNativeEngine(native.unavailable);
+  if (choice === 'native') throw noNativeEngine(native.unavailable);
   const sodium = await prepareSodium(options);
-  const warning = `${native.unavailable}: the sodium engine serves instead, more slowly`;
+  const lessQueues = queues > 1 ? ', with one queue' : '';
+  const warning = `${native.unavailable}: the sodium engine serves instead, more slowly${lessQueues}`;
   return { ...sodium, warnings: [warning, ...sodium.warnings] };
 }
 
 /** It has its own TUN device, so it is open before anybody listens; it reports from its own thread. */
 function prepareNative({
+  wish,
   source,
   logger,
 }: EngineOptions): PreparedEngine | { readonly unavailable: string } {
   const early: DataPlaneEvent[] = [];
   let listener: DataPlaneListener = (events) => void early.push(...events);
-  const engine = openNativeEngine({ source, listener: (events) => listener(events), logger });
+  const engine = openNativeEngine({
+    ...{ source, logger },
+    listener: (events) => listener(events),
+    use: { queues: wish.queues },
+  });
   if ('unavailable' in engine) return engine;
   return {
     interfaceName: engine.interfaceName,

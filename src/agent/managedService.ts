@@ -98,7 +98,10 @@ export class ManagedService implements Service {
   async #openDevice(config: TunnelConfig): Promise<Tunnel> {
     this.#device = await openTunnel({
       source: { name: this.#options.interfaceName, mtu: null },
-      engine: this.#context.engine ?? config.beam.engine,
+      engine: {
+        ...{ choice: config.beam.engine, queues: config.beam.queues },
+        ...this.#context.engine,
+      },
       uapiFd: null,
       logger: this.#context.logger,
       onEnd: (end) => {

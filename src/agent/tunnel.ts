@@ -1,6 +1,5 @@
 // One running device with its UAPI socket: what the drop-in is, and what `up` builds upon.
 // SPEC.md 9.2.
-import type { EngineChoice } from '../config/tunnelConfig.js';
 import type { DeviceChange, DeviceSnapshot } from '../peer/change.js';
 import { systemClock } from '../platform/clock.js';
 import { systemEntropy } from '../platform/entropy.js';
@@ -10,6 +9,7 @@ import { startUapiServer, type UapiServer } from '../platform/uapiServer.js';
 import type { Logger } from '../ports/log.js';
 import { Controller } from './controller.js';
 import { prepareEngine } from './engine.js';
+import type { EngineWish } from './engineWish.js';
 import type { PeerLiveness, TunnelControl } from './lifecycle/tunnelControl.js';
 import { answerUapi } from './uapi.js';
 
@@ -18,7 +18,7 @@ export type TunnelEnd = 'tunClosed' | 'uapiDeleted';
 
 export interface TunnelOptions {
   readonly source: TunSource;
-  readonly engine: EngineChoice;
+  readonly engine: EngineWish;
   /** WG_UAPI_FD. */
   readonly uapiFd: number | null;
   readonly logger: Logger;
@@ -31,7 +31,7 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
   const { logger, onEnd } = options;
   const clock = systemClock();
   const engine = await prepareEngine({
-    choice: options.engine,
+    wish: options.engine,
     source: options.source,
     clock,
     logger,

@@ -69,9 +69,14 @@ export type RouteTable =
 export const ENGINE_CHOICES = ['auto', 'native', 'sodium'] as const;
 export type EngineChoice = (typeof ENGINE_CHOICES)[number];
 
+/** As many as the native engine takes (native/engine/core/limits.h). */
+export const MAX_QUEUES = 8;
+
 /** The [Beam] section. */
 export interface BeamSettings {
   readonly engine: EngineChoice;
+  /** TUN queues of the native engine, each with a thread and sockets: 1 to MAX_QUEUES. */
+  readonly queues: number;
   /** How often an endpoint's name is looked up again while its peer is silent; 0 for never. */
   readonly endpointResolutionS: number;
   readonly logLevel: LogLevel;

@@ -50,6 +50,8 @@ export interface NativeEngineOptions {
 }
 
 export interface NativeEngineUse {
+  /** TUN queues, each with a thread and sockets; a descriptor has one. Default 1. */
+  readonly queues?: number;
   readonly tunTcp?: boolean;
   readonly tunUdp?: boolean;
   readonly udpSegment?: boolean;
@@ -129,6 +131,7 @@ class NativeEngineAdapter implements NativeEngine {
     const { source, use = {} } = options;
     const opened = addon.open(
       ...addonSource(source),
+      use.queues ?? 1,
       CIPHER_CHOICES[use.cipher ?? 'best'],
       use.tunTcp ?? true,
       use.tunUdp ?? true,

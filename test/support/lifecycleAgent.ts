@@ -88,7 +88,7 @@ const engineHost: TunnelHost = {
   open: (name) =>
     openTunnel({
       source: { name, mtu: null },
-      engine: 'sodium',
+      engine: { choice: 'sodium', queues: 1 },
       uapiFd: null,
       logger: { error: quiet, info: quiet, debug: quiet },
       onEnd: quiet,

@@ -8,7 +8,7 @@
 //
 // `receive` and `send` end with the same line: byte count and SHA-256 of what went through (`send`
 // says before it how long that took); `count`
-// ends with how many came and how many of them were different.
+// ends with how many came, how many of them were different, and how many after a later one.
 import { createCipheriv, createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -72,18 +72,21 @@ async function count([address, port, idleText]: readonly string[]): Promise<void
   await once(socket, 'listening');
   print('listening');
   const seen = new Set<number>();
-  let received = 0;
+  let [received, last, late] = [0, -1, 0];
   await new Promise<void>((resolve) => {
     let idle: NodeJS.Timeout | undefined;
     socket.on('message', (bytes) => {
       received++;
-      seen.add(bytes.readUInt32BE(0));
+      const number = bytes.readUInt32BE(0);
+      seen.add(number);
+      if (number < last) late++;
+      else last = number;
       clearTimeout(idle);
       idle = setTimeout(resolve, Number(idleText));
     });
   });
   socket.close();
-  print(`${received} ${seen.size}`);
+  print(`${received} ${seen.size} ${late}`);
 }
 
 const NUMBERED_BYTES = 100;

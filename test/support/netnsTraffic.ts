@@ -129,6 +129,8 @@ export interface Numbered {
   readonly received: number;
   /** How many of them were different. */
   readonly distinct: number;
+  /** How many came after a later one. */
+  readonly late: number;
 }
 
 /** Sends numbered UDP datagrams and tells what became of them. */
@@ -140,8 +142,9 @@ export async function numberedDatagrams(
   const counter = to.namespace.spawn(toolCommand('count', to.address, port, 1_000));
   await waitFor('the counter listens', () => counter.stdout.includes('listening'));
   await from.run(...toolCommand('number', to.address, port, count, perS));
-  const [received, distinct] = (await finalLine(counter, 30_000)).split(' ').map(Number);
-  return { received: received!, distinct: distinct! };
+  const line = await finalLine(counter, 30_000);
+  const [received, distinct, late] = line.split(' ').map(Number);
+  return { received: received!, distinct: distinct!, late: late! };
 }
 
 export interface IperfResult {

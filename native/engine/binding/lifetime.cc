@@ -16,8 +16,8 @@ void closeShared(napi_env, void* shared, void*) {
 }
 
 /**
- * open(name, fd, or null for a socket pair, mtu or 0, cipher, tunTcp, tunUdp, udpSegment, seed,
- * onEvents): an engine, a negative errno, or a reason.
+ * open(name, fd, or null for a socket pair, mtu or 0, queues, cipher, tunTcp, tunUdp, udpSegment,
+ * seed, onEvents): an engine, a negative errno, or a reason.
  */
 napi_value open(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -32,6 +32,7 @@ napi_value open(napi_env env, napi_callback_info info) {
     options.tunFd = static_cast<int>(arguments.u32());
   }
   options.mtu = arguments.u32();
+  options.queues = arguments.u32();
   options.cipher = static_cast<cipher::Choice>(arguments.u32());
   options.switches.tunTcp = arguments.boolean();
   options.switches.tunUdp = arguments.boolean();

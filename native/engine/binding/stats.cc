@@ -24,7 +24,8 @@ napi_value stats(napi_env env, napi_callback_info info) {
     sendErrors.set(std::to_string(i).c_str(), jsNumber(env, static_cast<double>(count)));
   }
   Object features(env);
-  features.set("cipher", jsString(env, stats.cipher))
+  features.set("queues", jsNumber(env, stats.queues))
+      .set("cipher", jsString(env, stats.cipher))
       .set("cipherNote", jsString(env, stats.cipherNote))
       .set("offloadProbe", jsString(env, stats.offloadProbe))
       .set("tunVnetHeader", jsBoolean(env, stats.vnetHeader))

@@ -1,4 +1,4 @@
-// What was dropped and why; read and written on the engine's thread only.
+// What was dropped and why; each loop has its own, read and written on its thread only.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -35,6 +35,11 @@ struct Counters {
   std::array<uint64_t, kErrnos> sendErrors{};
 
   void drop(Drop reason, uint64_t packets = 1) { drops[static_cast<size_t>(reason)] += packets; }
+
+  void add(const Counters& other) {
+    for (size_t i = 0; i < kDropReasons; i++) drops[i] += other.drops[i];
+    for (size_t i = 0; i < kErrnos; i++) sendErrors[i] += other.sendErrors[i];
+  }
 };
 
 }  // namespace beam::core

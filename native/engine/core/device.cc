@@ -4,6 +4,9 @@
 #include <signal.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "core/limits.h"
 #include "sys/offloadProbe.h"
 
@@ -16,15 +19,25 @@ void* runLoop(void* loop) {
 }
 
 /** Signals are Node's: the engine's thread takes none. */
-int startThread(Loop& loop, pthread_t& thread) {
+int startThread(Loop& loop, size_t queue, pthread_t& thread) {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   const int error = pthread_create(&thread, nullptr, runLoop, &loop);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (error == 0) pthread_setname_np(thread, "beam-engine");
+  const std::string name = queue == 0 ? "beam-engine" : "beam-engine-" + std::to_string(queue);
+  if (error == 0) pthread_setname_np(thread, name.c_str());
   return error;
+}
+
+/** Sends what is staged; the leader an empty packet where it has nothing. */
+void greet(Loop& loop, Peer& peer) {
+  if (loop.leads()) {
+    loop.transmitter().sendKeepalive(peer, loop.nowNs());
+  } else {
+    loop.transmitter().sendStaged(peer, loop.nowNs());
+  }
 }
 
 void sendControl(Loop& loop, const packet::PathRecord& path, PeerRef peer,
@@ -40,94 +53,135 @@ void sendControl(Loop& loop, const packet::PathRecord& path, PeerRef peer,
   queue.appendTo(path, peer, trafficClass, {room, bytes.size()}, false);
 }
 
-int openPair(const DeviceOptions& options, kernel::Tun& tun, sys::UniqueFd& systemEnd) {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0) {
-    return -errno;
-  }
-  kernel::Tun::adoptPair(sys::UniqueFd(ends[0]), options.pairVnet, tun);
-  systemEnd = sys::UniqueFd(ends[1]);
-  return 0;
+/** What sending real super-packets at start said, applied to what was asked for. */
+std::string probeOffloads(OffloadSwitches& switches) {
+  const kernel::OffloadProbe& probe = kernel::probeOffloads();
+  if (!probe.possible) return "not possible";
+  switches.tunTcp = switches.tunTcp && probe.tunTcp;
+  switches.tunUdp = switches.tunUdp && probe.tunUdp;
+  switches.udpSegment = switches.udpSegment && probe.udpSegment;
+  return probe.tunTcp && probe.tunUdp && probe.udpSegment ? "passed" : "failed";
 }
 
 }  // namespace
 
 int Device::open(DeviceOptions options, std::unique_ptr<Device>& out, std::string& reason) {
-  cipher::Chosen chosen = cipher::choose(options.cipher);
-  if (chosen.backend == nullptr) {
-    reason = chosen.note;
-    return -ENOSYS;
-  }
-  kernel::Tun tun;
-  sys::UniqueFd pairEnd;
-  const int opened = options.pair         ? openPair(options, tun, pairEnd)
-                     : options.tunFd >= 0 ? kernel::Tun::adopt(options.tunFd, tun)
-                                        : kernel::Tun::open(options.name.c_str(), tun);
+  std::unique_ptr<Device> device(new Device);
+  const int opened = device->openLoops(options, reason);
   if (opened < 0) return opened;
-  if (options.mtu != 0) {
-    if (const int error = sys::setLinkMtu(tun.fd(), options.mtu); error != 0) return -error;
-  }
-  std::string probed = "not possible";
-  if (!options.pair) {
-    const kernel::OffloadProbe& probe = kernel::probeOffloads();
-    if (probe.possible) {
-      probed = probe.tunTcp && probe.tunUdp && probe.udpSegment ? "passed" : "failed";
-      options.switches.tunTcp = options.switches.tunTcp && probe.tunTcp;
-      options.switches.tunUdp = options.switches.tunUdp && probe.tunUdp;
-      options.switches.udpSegment = options.switches.udpSegment && probe.udpSegment;
+  for (const auto& loop : device->loops_) {
+    pthread_t thread;
+    if (const int error = startThread(*loop, device->threads_.size(), thread); error != 0) {
+      return -error;
     }
-  }
-  const std::string name = tun.name();
-  // Best effort: where it fails, a full super-packet goes out as two sends instead of one.
-  if (options.tunFd < 0 && !options.pair) kernel::limitSuperPackets(name, kSuperPacketBytes);
-  auto loop = std::make_unique<Loop>(std::move(tun), std::move(chosen.backend), options.switches,
-                                     options.seed, std::move(options.wake));
-  if (const int error = loop->prepare(); error != 0) return -error;
-  std::unique_ptr<Device> device(new Device(std::move(loop)));
-  device->name_ = name;
-  device->cipherNote_ = chosen.note;
-  device->offloadProbe_ = probed;
-  device->pairEnd_ = std::move(pairEnd);
-  if (const int error = startThread(*device->loop_, device->thread_); error != 0) {
-    device->thread_ = {};
-    return -error;
+    device->threads_.push_back(thread);
   }
   out = std::move(device);
   return 0;
 }
 
+int Device::openLoops(DeviceOptions& options, std::string& reason) {
+  if (options.queues < 1 || options.queues > kMaxQueues) return -EINVAL;
+  if (options.tunFd >= 0) options.queues = 1;
+  offloadProbe_ = options.pair ? "not possible" : "";
+  for (uint32_t queue = 0; queue < options.queues; queue++) {
+    // A cipher's working state is one thread's.
+    cipher::Chosen chosen = cipher::choose(options.cipher);
+    if (chosen.backend == nullptr) {
+      reason = chosen.note;
+      return -ENOSYS;
+    }
+    cipherNote_ = chosen.note;
+    kernel::Tun tun;
+    if (const int opened = openTun(options, queue, tun); opened < 0) return opened;
+    if (queue == 0) name_ = tun.name();
+    if (offloadProbe_.empty()) offloadProbe_ = probeOffloads(options.switches);
+    loops_.push_back(std::make_unique<Loop>(std::move(tun), std::move(chosen.backend),
+                                            options.switches, options.seed, options.wake,
+                                            queue == 0));
+  }
+  // Best effort: where it fails, a full super-packet goes out as two sends instead of one.
+  if (options.tunFd < 0 && !options.pair) kernel::limitSuperPackets(name_, kSuperPacketBytes);
+  std::vector<Loop*> crew;
+  for (const auto& loop : loops_) crew.push_back(loop.get());
+  // The leader last: it has news for the others at once.
+  for (size_t queue = loops_.size(); queue-- > 0;) {
+    if (loops_.size() > 1) loops_[queue]->join(crew, static_cast<uint32_t>(queue));
+    if (const int error = loops_[queue]->prepare(); error != 0) return -error;
+  }
+  return 0;
+}
+
+int Device::openTun(const DeviceOptions& options, uint32_t queue, kernel::Tun& out) {
+  if (options.pair) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0) {
+      return -errno;
+    }
+    // As much as the system gives: a test must not lose packets because it reads late.
+    for (const int end : ends) {
+      const int bytes = 1 << 20;
+      setsockopt(end, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    }
+    kernel::Tun::adoptPair(sys::UniqueFd(ends[0]), options.pairVnet, out);
+    pairEnds_.emplace_back(ends[1]);
+    return 0;
+  }
+  const char* name = queue == 0 ? options.name.c_str() : name_.c_str();
+  const int opened = options.tunFd >= 0 ? kernel::Tun::adopt(options.tunFd, out)
+                                        : kernel::Tun::open(name, options.queues > 1, out);
+  if (opened < 0 || queue > 0 || options.mtu == 0) return opened;
+  return -sys::setLinkMtu(out.fd(), options.mtu);
+}
+
 Device::~Device() {
-  if (thread_ == pthread_t{}) return;
-  loop_->stop();
-  pthread_join(thread_, nullptr);
+  for (size_t i = 0; i < threads_.size(); i++) loops_[i]->stop();
+  for (const pthread_t thread : threads_) pthread_join(thread, nullptr);
+}
+
+std::vector<Event> Device::takeEvents() {
+  std::vector<Event> events = leader().outbox().take();
+  for (size_t i = 1; i < loops_.size(); i++) {
+    std::vector<Event> more = loops_[i]->outbox().take();
+    std::move(more.begin(), more.end(), std::back_inserter(events));
+  }
+  return events;
 }
 
 int Device::bind(uint16_t port) {
   if (port != 0 && port == port_) {
-    loop_->post([](Loop& loop) { loop.peers().clearLocalAddresses(); });
+    leader().post([](Loop& loop) { loop.peers().clearLocalAddresses(); },
+                  Loop::Reach::everywhere);
     return port;
   }
-  auto pair = std::make_shared<kernel::UdpPair>();
-  const int bound = kernel::UdpPair::open(port, mark_, false, *pair);
+  std::vector<kernel::UdpPair> pairs(loops_.size());
+  const int bound = kernel::openUdpPairs(port, mark_, pairs);
   if (bound < 0) return bound;
-  // Waits, so that the old port is free when this returns.
-  loop_->call([pair](Loop& loop) {
-    loop.setSockets(std::move(*pair));
-    loop.peers().clearLocalAddresses();
-  });
+  setSockets(pairs);
   port_ = static_cast<uint16_t>(bound);
   return bound;
 }
 
 void Device::unbind() {
-  loop_->call([](Loop& loop) { loop.setSockets({}); });
+  std::vector<kernel::UdpPair> none(loops_.size());
+  setSockets(none);
   port_ = 0;
+}
+
+/** Waits, so that the old port is free when this returns. */
+void Device::setSockets(std::vector<kernel::UdpPair>& pairs) {
+  for (size_t i = 0; i < loops_.size(); i++) {
+    loops_[i]->call([&pair = pairs[i]](Loop& loop) {
+      loop.setSockets(std::move(pair));
+      loop.peers().clearLocalAddresses();
+    });
+  }
 }
 
 int Device::setMark(uint32_t mark) {
   mark_ = mark;
   int outcome = 0;
-  loop_->call([&](Loop& loop) {
+  callAll([&](Loop& loop) {
     for (const uint8_t family : kFamilies) {
       const kernel::UdpSocket& socket = loop.queue().sockets().of(family);
       if (socket.fd) outcome = std::min(outcome, socket.setMark(mark));
@@ -138,24 +192,31 @@ int Device::setMark(uint32_t mark) {
   return outcome;
 }
 
+void Device::callAll(const Loop::Command& command) {
+  for (const auto& loop : loops_) loop->call(command);
+}
+
 void Device::setLocalPublicKey(std::optional<std::array<uint8_t, 32>> publicKey) {
   std::optional<packet::Mac1Key> key;
   if (publicKey) key = packet::mac1Key(*publicKey);
-  loop_->post([key](Loop& loop) { loop.receiver().gate().setKey(key); });
+  leader().post([key](Loop& loop) { loop.receiver().gate().setKey(key); },
+                Loop::Reach::everywhere);
 }
 
 void Device::addPeer(PeerRef peer) {
-  loop_->post([peer](Loop& loop) { loop.peers().add(peer); });
+  leader().post([peer](Loop& loop) { loop.peers().add(peer); }, Loop::Reach::everywhere);
 }
 
 void Device::removePeer(PeerRef peer) {
-  loop_->post([peer](Loop& loop) { loop.peers().remove(peer); });
+  leader().post([peer](Loop& loop) { loop.peers().remove(peer); }, Loop::Reach::everywhere);
 }
 
 void Device::withPeer(PeerRef ref, std::function<void(Loop&, Peer&)> command) {
-  loop_->post([ref, command = std::move(command)](Loop& loop) {
-    if (Peer* peer = loop.peers().find(ref)) command(loop, *peer);
-  });
+  leader().post(
+      [ref, command = std::move(command)](Loop& loop) {
+        if (Peer* peer = loop.peers().find(ref)) command(loop, *peer);
+      },
+      Loop::Reach::everywhere);
 }
 
 void Device::setPath(PeerRef ref, const packet::PathRecord& path) {
@@ -188,13 +249,15 @@ void Device::installKeys(PeerRef ref, const NewSession& session,
   if (keys->data() == nullptr) return;
   std::memcpy(keys->data(), sendKey.data(), packet::kKeyBytes);
   std::memcpy(keys->data() + packet::kKeyBytes, receiveKey.data(), packet::kKeyBytes);
-  withPeer(ref, [session, keys](Loop& loop, Peer& peer) {
+  NewSession shared = session;
+  shared.sendCounter = std::make_shared<SendCounter>(0);
+  withPeer(ref, [shared, keys](Loop& loop, Peer& peer) {
     using Key = std::span<const uint8_t, packet::kKeyBytes>;
-    if (!loop.peers().install(peer, session, Key(keys->data(), packet::kKeyBytes),
+    if (!loop.peers().install(peer, shared, Key(keys->data(), packet::kKeyBytes),
                               Key(keys->data() + packet::kKeyBytes, packet::kKeyBytes))) {
       return;
     }
-    if (session.initiator) loop.transmitter().sendKeepalive(peer, loop.nowNs());
+    if (shared.initiator) greet(loop, peer);
   });
 }
 
@@ -211,41 +274,43 @@ void Device::dropStaged(PeerRef ref) {
 }
 
 void Device::sendKeepalive(PeerRef ref) {
-  withPeer(ref, [](Loop& loop, Peer& peer) {
-    loop.transmitter().sendKeepalive(peer, loop.nowNs());
-  });
+  withPeer(ref, greet);
 }
 
 void Device::sendToPeer(PeerRef ref, std::span<const uint8_t> bytes, uint8_t trafficClass) {
-  withPeer(ref, [trafficClass, copy = std::vector(bytes.begin(), bytes.end())](Loop& loop,
-                                                                              Peer& peer) {
-    if (peer.path.family == 0) {
+  leader().post([ref, trafficClass, copy = std::vector(bytes.begin(), bytes.end())](Loop& loop) {
+    const Peer* peer = loop.peers().find(ref);
+    if (peer == nullptr) return;
+    if (peer->path.family == 0) {
       loop.countDrop(Drop::noEndpoint);
       return;
     }
-    sendControl(loop, peer.path, peer.ref, copy, trafficClass);
+    sendControl(loop, peer->path, ref, copy, trafficClass);
   });
 }
 
 void Device::sendTo(const packet::PathRecord& path, std::span<const uint8_t> bytes,
                     uint8_t trafficClass) {
-  loop_->post([path, trafficClass, copy = std::vector(bytes.begin(), bytes.end())](Loop& loop) {
+  leader().post([path, trafficClass, copy = std::vector(bytes.begin(), bytes.end())](Loop& loop) {
     sendControl(loop, path, {packet::kNoPeer, 0}, copy, trafficClass);
   });
 }
 
 void Device::countControlReceived(PeerRef ref, uint64_t bytes) {
-  withPeer(ref, [bytes](Loop&, Peer& peer) { peer.receivedBytes += bytes; });
+  leader().post([ref, bytes](Loop& loop) {
+    if (Peer* peer = loop.peers().find(ref)) peer->receivedBytes += bytes;
+  });
 }
 
 Traffic Device::traffic(PeerRef ref) {
   Traffic traffic;
-  loop_->call([&](Loop& loop) {
+  callAll([&](Loop& loop) {
     const Peer* peer = loop.peers().find(ref);
     if (peer == nullptr) return;
+    traffic.receivedBytes += peer->receivedBytes;
+    traffic.sentBytes += peer->sentBytes;
+    if (!loop.leads()) return;
     traffic.known = true;
-    traffic.receivedBytes = peer->receivedBytes;
-    traffic.sentBytes = peer->sentBytes;
     traffic.path = peer->path;
     if (const Session* session = peer->keys.current()) {
       traffic.hasSession = true;
@@ -258,48 +323,52 @@ Traffic Device::traffic(PeerRef ref) {
 
 Stats Device::stats() {
   Stats stats;
-  loop_->call([&](Loop& loop) {
-    stats.counters = loop.counters();
+  leader().call([&](Loop& loop) {
     stats.cipher = loop.cipher().name();
     const kernel::TunOffloads& offloads = loop.tun().offloads();
     stats.vnetHeader = offloads.vnetHeader;
     stats.tunTcp = offloads.tcp;
     stats.tunUdp = offloads.udp;
-    stats.joinTcp = loop.receiver().features().tcp4;
-    stats.joinUdp = loop.receiver().features().udp4;
     const kernel::UdpPair& sockets = loop.queue().sockets();
-    stats.udpSegment = loop.queue().segmenting();
     stats.udpGro = sockets.v4.gro || sockets.v6.gro;
-    stats.keysLocked = loop.peers().keysLocked();
     stats.linkWatched = loop.linkWatched();
   });
+  stats.joinTcp = stats.joinUdp = stats.udpSegment = stats.keysLocked = true;
+  callAll([&](Loop& loop) {
+    stats.counters.add(loop.counters());
+    stats.joinTcp = stats.joinTcp && loop.receiver().features().tcp4;
+    stats.joinUdp = stats.joinUdp && loop.receiver().features().udp4;
+    stats.udpSegment = stats.udpSegment && loop.queue().segmenting();
+    stats.keysLocked = stats.keysLocked && loop.peers().keysLocked();
+  });
+  stats.queues = static_cast<uint32_t>(loops_.size());
   stats.cipherNote = cipherNote_;
   stats.offloadProbe = offloadProbe_;
   return stats;
 }
 
-bool Device::pairWrite(std::span<const uint8_t> packet) {
-  return send(pairEnd_.get(), packet.data(), packet.size(), 0) >= 0;
+bool Device::pairWrite(std::span<const uint8_t> packet, uint32_t queue) {
+  return send(pairEnds_[queue].get(), packet.data(), packet.size(), 0) >= 0;
 }
 
-std::optional<std::vector<uint8_t>> Device::pairRead() {
+std::optional<std::vector<uint8_t>> Device::pairRead(uint32_t queue) {
   std::vector<uint8_t> packet(packet::kVnetHeaderBytes + packet::kMaxDatagramBytes);
-  const ssize_t bytes = recv(pairEnd_.get(), packet.data(), packet.size(), 0);
+  const ssize_t bytes = recv(pairEnds_[queue].get(), packet.data(), packet.size(), 0);
   if (bytes < 0) return std::nullopt;
   packet.resize(static_cast<size_t>(bytes));
   return packet;
 }
 
 void Device::pairLink(bool up, uint32_t mtu) {
-  loop_->post([up, mtu](Loop& loop) { loop.tellLink(up, mtu); });
+  leader().post([up, mtu](Loop& loop) { loop.tellLink(up, mtu); });
 }
 
 void Device::pairReport() {
-  loop_->call([](Loop& loop) { loop.peers().reportActivity(); });
+  callAll([](Loop& loop) { loop.peers().reportActivity(); });
 }
 
 void Device::pairFaults(const kernel::Faults& faults) {
-  loop_->post([faults](Loop& loop) { loop.setFaults(faults); });
+  leader().post([faults](Loop& loop) { loop.setFaults(faults); }, Loop::Reach::everywhere);
 }
 
 }  // namespace beam::core

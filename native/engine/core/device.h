@@ -23,6 +23,8 @@ struct DeviceOptions {
   bool pairVnet = false;
   /** 0 leaves what the interface has. */
   uint32_t mtu = 0;
+  /** TUN queues, each with a thread and sockets; 1 to kMaxQueues. A descriptor has one. */
+  uint32_t queues = 1;
   cipher::Choice cipher = cipher::Choice::best;
   OffloadSwitches switches;
   /** Random; spreads sources over rate limits. */
@@ -49,6 +51,7 @@ struct Traffic {
 
 struct Stats {
   Counters counters;
+  uint32_t queues = 1;
   std::string cipher;
   std::string cipherNote;
   /** What sending real super-packets at start said: passed, failed, not possible. */
@@ -73,7 +76,7 @@ class Device {
   Device& operator=(const Device&) = delete;
 
   const std::string& name() const { return name_; }
-  std::vector<Event> takeEvents() { return loop_->outbox().take(); }
+  std::vector<Event> takeEvents();
 
   /** The port, or a negative errno; the old sockets stay open then. */
   int bind(uint16_t port);
@@ -103,25 +106,33 @@ class Device {
   Stats stats();
 
   // With a socket pair, for tests: what the system would do.
-  bool pairWrite(std::span<const uint8_t> packet);
+  bool pairWrite(std::span<const uint8_t> packet, uint32_t queue = 0);
   /** Null if nothing was written. */
-  std::optional<std::vector<uint8_t>> pairRead();
+  std::optional<std::vector<uint8_t>> pairRead(uint32_t queue = 0);
   void pairLink(bool up, uint32_t mtu);
   /** Activity is reported now instead of some milliseconds later. */
   void pairReport();
   void pairFaults(const kernel::Faults& faults);
 
  private:
-  explicit Device(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
-  /** Runs on the engine's thread if the peer is still there. */
+  Device() = default;
+  int openLoops(DeviceOptions& options, std::string& reason);
+  int openTun(const DeviceOptions& options, uint32_t queue, kernel::Tun& out);
+  Loop& leader() const { return *loops_.front(); }
+  /** Runs on each loop, if the peer is still there. */
   void withPeer(PeerRef peer, std::function<void(Loop&, Peer&)> command);
+  /** Waits until each loop has run it. */
+  void callAll(const Loop::Command& command);
+  void setSockets(std::vector<kernel::UdpPair>& pairs);
 
-  std::unique_ptr<Loop> loop_;
+  std::vector<std::unique_ptr<Loop>> loops_;
   std::string name_;
   std::string cipherNote_;
   std::string offloadProbe_;
-  sys::UniqueFd pairEnd_;
-  pthread_t thread_{};
+  /** One a queue. */
+  std::vector<sys::UniqueFd> pairEnds_;
+  /** Those that run. */
+  std::vector<pthread_t> threads_;
   uint16_t port_ = 0;
   uint32_t mark_ = 0;
 };

@@ -5,7 +5,7 @@
 namespace beam::core {
 
 /** Raised with every change of what the binding takes or gives. */
-inline constexpr uint32_t kAbi = 1;
+inline constexpr uint32_t kAbi = 2;
 
 /** The Linux module's MAX_STAGED_PACKETS, for one peer. */
 inline constexpr uint32_t kMaxStagedPackets = 128;
@@ -19,6 +19,10 @@ inline constexpr uint64_t kActivityDelayNs = 25'000'000;
 inline constexpr uint32_t kMaxQueuedControl = 512;
 /** Chosen: commands that wait for the engine's thread before JavaScript has to. */
 inline constexpr uint32_t kMaxQueuedCommands = 8192;
+/** Chosen: datagrams that one loop may leave for another before it drops them. */
+inline constexpr uint32_t kMaxHandedOver = 256;
+/** Chosen: TUN queues, each with a loop and sockets of its own. */
+inline constexpr uint32_t kMaxQueues = 8;
 /** The address families that have a socket each. */
 inline constexpr uint8_t kFamilies[] = {4, 6};
 /** Chosen: how often the link is asked for where the kernel doesn't tell. */

@@ -22,14 +22,14 @@ constexpr int kBusyRetryMs = 10;
 }  // namespace
 
 Loop::Loop(kernel::Tun tun, std::unique_ptr<packet::CipherBackend> cipher,
-           OffloadSwitches switches, uint64_t seed, std::function<void()> wake)
+           OffloadSwitches switches, uint64_t seed, std::function<void()> wake, bool leads)
     : tun_(std::move(tun)),
       cipher_(std::move(cipher)),
-      outbox_(std::move(wake)),
+      outbox_(std::move(wake), leads),
       peers_(*cipher_, outbox_),
       queue_(peers_, counters_, outbox_),
       transmitter_(tun_, peers_, queue_, *cipher_, counters_),
-      receiver_(tun_, peers_, queue_, transmitter_, *cipher_, counters_, outbox_, seed) {
+      receiver_(tun_, peers_, queue_, *cipher_, counters_, outbox_, *this, seed) {
   queue_.allowSegment(switches.udpSegment);
   if (tun_.setOffloads(switches.tunTcp, switches.tunUdp) != 0 &&
       tun_.setOffloads(switches.tunTcp, false) != 0) {
@@ -39,6 +39,11 @@ Loop::Loop(kernel::Tun tun, std::unique_ptr<packet::CipherBackend> cipher,
   receiver_.setFeatures({offloads.tcp, offloads.tcp, offloads.udp, offloads.udp});
 }
 
+void Loop::join(const std::vector<Loop*>& crew, uint32_t which) {
+  crew_ = crew;
+  receiver_.setShare(which, static_cast<uint32_t>(crew.size()));
+}
+
 int Loop::prepare() {
   nowNs_ = kernel::bootNs();
   epoll_ = sys::UniqueFd(epoll_create1(EPOLL_CLOEXEC));
@@ -46,7 +51,11 @@ int Loop::prepare() {
   wakeup_ = sys::UniqueFd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   if (!wakeup_) return errno;
   if (!watch(wakeup_.get(), kCommands, EPOLLIN) || !watch(tun_.fd(), kTun, EPOLLIN)) return errno;
-  openLink();
+  if (leads()) {
+    openLink();
+  } else {
+    linkPollAtNs_ = kNever;
+  }
   outbox_.publish();
   return 0;
 }
@@ -187,9 +196,14 @@ void Loop::tellLink(bool up, uint32_t mtu) {
   linkTold_ = true;
   linkUp_ = up;
   linkMtu_ = mtu;
+  applyLink(up, mtu);
+  passOn([up, mtu](Loop& loop) { loop.applyLink(up, mtu); });
+  outbox_.add({.kind = EventKind::linkChanged, .up = up, .mtu = mtu});
+}
+
+void Loop::applyLink(bool up, uint32_t mtu) {
   transmitter_.setMtu(mtu);
   receiver_.setUp(up);
-  outbox_.add({.kind = EventKind::linkChanged, .up = up, .mtu = mtu});
 }
 
 void Loop::closeTun() {
@@ -200,28 +214,108 @@ void Loop::closeTun() {
   outbox_.add({.kind = EventKind::tunClosed});
 }
 
+// What packets change.
+
+void Loop::roamed(Peer& peer, const packet::PathRecord& path) {
+  if (!leads()) {
+    if (peer.toldPath == path) return;
+    peer.toldPath = path;
+    crew_.front()->enqueue([ref = peer.ref, path](Loop& leader) {
+      if (Peer* known = leader.peers_.find(ref)) leader.roamed(*known, path);
+    });
+    return;
+  }
+  if (!(peer.path == path)) {
+    peer.setPath(path);
+    outbox_.add({.kind = EventKind::roamed, .peer = peer.ref, .path = path});
+  }
+  passOn([ref = peer.ref, path](Loop& loop) {
+    if (Peer* known = loop.peers_.find(ref)) known->setPath(path);
+  });
+}
+
+void Loop::confirmed(Peer& peer, Session& session) {
+  if (leads()) {
+    confirm(peer);
+    passOn([ref = peer.ref, index = session.localIndex](Loop& loop) {
+      Peer* known = loop.peers_.find(ref);
+      const Session* next = known == nullptr ? nullptr : known->keys.next();
+      if (next != nullptr && next->localIndex == index) loop.confirm(*known);
+    });
+    return;
+  }
+  if (session.confirmTold) return;
+  session.confirmTold = true;
+  crew_.front()->enqueue([ref = peer.ref, index = session.localIndex](Loop& leader) {
+    Peer* known = leader.peers_.find(ref);
+    Session* next = known == nullptr ? nullptr : known->keys.next();
+    if (next != nullptr && next->localIndex == index) leader.confirmed(*known, *next);
+  });
+}
+
+void Loop::confirm(Peer& peer) {
+  peers_.confirm(peer);
+  transmitter_.sendStaged(peer, nowNs_);
+}
+
+bool Loop::handOver(uint32_t share, std::span<const uint8_t> datagram,
+                    const kernel::ReceivedMessage& message) {
+  Loop& other = *crew_[share];
+  if (other.handedOver_.fetch_add(1, std::memory_order_relaxed) >= kMaxHandedOver) {
+    other.handedOver_.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+  }
+  other.enqueue([copy = std::vector(datagram.begin(), datagram.end()), path = message.path,
+                 trafficClass = message.trafficClass](Loop& loop) mutable {
+    loop.handedOver_.fetch_sub(1, std::memory_order_relaxed);
+    loop.receiver_.takeOver({copy, 0, path, trafficClass}, loop.nowNs_);
+  });
+  return true;
+}
+
 // Commands.
 
 void Loop::runCommands() {
   uint64_t count;
   [[maybe_unused]] const ssize_t bytes = read(wakeup_.get(), &count, sizeof count);
-  std::vector<Command> taken;
+  std::vector<Order> taken;
   {
     const std::lock_guard lock(mutex_);
     taken.swap(commands_);
   }
   drained_.notify_all();
-  for (const Command& command : taken) command(*this);
+  for (const Order& order : taken) {
+    // The others first: what a command sends here may be answered there.
+    if (order.reach == Reach::everywhere) passOn(order.command);
+    order.command(*this);
+  }
   queue_.flush(nowNs_);
 }
 
-void Loop::post(Command command) {
+void Loop::passOn(const Command& command) {
+  for (size_t i = 1; i < crew_.size(); i++) crew_[i]->enqueue(command);
+}
+
+void Loop::enqueue(Command command) {
+  {
+    const std::lock_guard lock(mutex_);
+    commands_.push_back({std::move(command), Reach::here});
+    if (commands_.size() > 1) return;
+  }
+  wake();
+}
+
+void Loop::post(Command command, Reach reach) {
   {
     std::unique_lock lock(mutex_);
     drained_.wait(lock, [this] { return commands_.size() < kMaxQueuedCommands; });
-    commands_.push_back(std::move(command));
+    commands_.push_back({std::move(command), reach});
     if (commands_.size() > 1) return;
   }
+  wake();
+}
+
+void Loop::wake() {
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t bytes = write(wakeup_.get(), &one, sizeof one);
 }

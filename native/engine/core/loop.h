@@ -1,5 +1,10 @@
-// The engine's thread: waits for the TUN, the sockets, the link and commands, and lets each have
-// one batch in turn.
+// One thread of the engine: waits for its TUN queue, its sockets, the link and commands, and lets each
+// have one batch in turn.
+//
+// A device has one loop, or one a queue. Loops share nothing but the sessions' send counters. The
+// first one leads: it takes the control plane's commands and the others' news (a peer roamed, a
+// session was confirmed), applies them in one order, and passes them on in that order; so all of them
+// go through the same states.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -29,15 +34,17 @@ struct OffloadSwitches {
   bool udpSegment = true;
 };
 
-class Loop {
+class Loop final : private PeerChanges {
  public:
   using Command = std::function<void(Loop&)>;
 
   Loop(kernel::Tun tun, std::unique_ptr<packet::CipherBackend> cipher, OffloadSwitches switches,
-       uint64_t seed, std::function<void()> wake);
+       uint64_t seed, std::function<void()> wake, bool leads = true);
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
+  /** The device's loops, the leader first; before any runs. */
+  void join(const std::vector<Loop*>& crew, uint32_t which);
   /** 0 or an errno: descriptors that the loop can't do without. */
   int prepare();
   /** The thread's main function; returns after `stop`. */
@@ -45,8 +52,9 @@ class Loop {
 
   // On JavaScript's thread.
   void stop();
-  /** In order; waits only when kMaxQueuedCommands are queued. */
-  void post(Command command);
+  enum class Reach { here, everywhere };
+  /** In order; waits only when kMaxQueuedCommands are queued. `everywhere` is for the leader. */
+  void post(Command command, Reach reach = Reach::here);
   /** Waits until the command has run. */
   void call(const Command& command);
   Outbox& outbox() { return outbox_; }
@@ -61,6 +69,7 @@ class Loop {
   const packet::CipherBackend& cipher() const { return *cipher_; }
   uint64_t nowNs() const { return nowNs_; }
   bool linkWatched() const { return link_.fd() >= 0; }
+  bool leads() const { return crew_.empty() || crew_.front() == this; }
   void setSockets(kernel::UdpPair sockets);
   void tellLink(bool up, uint32_t mtu);
   void setFaults(const kernel::Faults& faults) {
@@ -76,6 +85,21 @@ class Loop {
  private:
   enum Source : uint32_t { kTun, kUdp4, kUdp6, kCommands, kLink };
 
+  struct Order {
+    Command command;
+    Reach reach;
+  };
+
+  void roamed(Peer& peer, const packet::PathRecord& path) override;
+  void confirmed(Peer& peer, Session& session) override;
+  bool handOver(uint32_t share, std::span<const uint8_t> datagram,
+                const kernel::ReceivedMessage& message) override;
+  void confirm(Peer& peer);
+  void passOn(const Command& command);
+  /** From another loop: never waits. */
+  void enqueue(Command command);
+  void wake();
+  void applyLink(bool up, uint32_t mtu);
   void handle(uint32_t source, uint32_t events);
   void pumpUdp(uint8_t family, uint32_t events);
   void pumpTun();
@@ -112,9 +136,13 @@ class Loop {
 
   std::mutex mutex_;
   std::condition_variable drained_;
-  std::vector<Command> commands_;
+  std::vector<Order> commands_;
   // Written by either thread, read by the loop between batches; the queue itself is under the mutex.
   std::atomic<bool> stopping_{false};
+  // Datagrams that others left here and that wait. A bound, not a hand-over: relaxed is enough.
+  std::atomic<uint32_t> handedOver_{0};
+  /** Empty for a loop that is alone. */
+  std::vector<Loop*> crew_;
 };
 
 }  // namespace beam::core

@@ -3,8 +3,29 @@
 #include <iterator>
 
 namespace beam::core {
+namespace {
+
+bool isLeaders(EventKind kind) {
+  switch (kind) {
+    case EventKind::keysConfirmed:
+    case EventKind::keysDropped:
+    case EventKind::roamed:
+    case EventKind::linkChanged:
+    case EventKind::tunClosed:
+      return true;
+    case EventKind::controlReceived:
+    case EventKind::activity:
+    case EventKind::keysNeeded:
+    case EventKind::notice:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace
 
 void Outbox::add(Event event) {
+  if (!leads_ && isLeaders(event.kind)) return;
   if (event.kind == EventKind::controlReceived) {
     queuedControl_.fetch_add(1, std::memory_order_relaxed);
   }

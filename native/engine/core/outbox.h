@@ -52,9 +52,12 @@ struct Event {
 class Outbox {
  public:
   /** `wake` is called on the engine's thread, once until the next `take`. */
-  explicit Outbox(std::function<void()> wake) : wake_(std::move(wake)) { local_.reserve(64); }
+  Outbox(std::function<void()> wake, bool leads) : wake_(std::move(wake)), leads_(leads) {
+    local_.reserve(64);
+  }
 
-  // On the engine's thread.
+  // On the loop's thread.
+  /** What every loop of a device would say is said by the one that leads. */
   void add(Event event);
   void publish();
   /** Nothing is on its way: reports that can wait are let through only then. */
@@ -66,6 +69,7 @@ class Outbox {
 
  private:
   std::function<void()> wake_;
+  const bool leads_;
   std::vector<Event> local_;
   std::mutex mutex_;
   std::vector<Event> shared_;

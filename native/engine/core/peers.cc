@@ -66,6 +66,7 @@ bool Peers::install(Peer& peer, const NewSession& fresh, std::span<const uint8_t
       .limits = fresh.limits,
       .sendState = sendState,
       .receiveState = receiveState,
+      .sendCounter = fresh.sendCounter,
   });
   Session* session = owned.get();
   owned_.insert_or_assign(session->localIndex, std::move(owned));

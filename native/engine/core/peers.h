@@ -22,6 +22,7 @@ struct NewSession {
   packet::Suite suite;
   uint64_t createdNs;
   SessionLimits limits;
+  std::shared_ptr<SendCounter> sendCounter;
 };
 
 class Peers {

@@ -11,16 +11,16 @@ using packet::ControlGate;
 using packet::kTransportHeaderBytes;
 using packet::kTransportOverheadBytes;
 
-Receiver::Receiver(kernel::Tun& tun, Peers& peers, SendQueue& queue, Transmitter& transmitter,
+Receiver::Receiver(kernel::Tun& tun, Peers& peers, SendQueue& queue,
                    packet::CipherBackend& cipher, Counters& counters, Outbox& outbox,
-                   uint64_t seed)
+                   PeerChanges& changes, uint64_t seed)
     : tun_(tun),
       peers_(peers),
       queue_(queue),
-      transmitter_(transmitter),
       cipher_(cipher),
       counters_(counters),
       outbox_(outbox),
+      changes_(changes),
       gate_(seed) {}
 
 void Receiver::setFeatures(packet::CoalescerFeatures features) {
@@ -42,10 +42,20 @@ int Receiver::pump(uint8_t family, uint64_t nowNs) {
       rest = rest.subspan(bytes);
     }
   }
+  finish();
+  return 0;
+}
+
+void Receiver::takeOver(const kernel::ReceivedMessage& message, uint64_t nowNs) {
+  nowNs_ = nowNs;
+  datagram(message.bytes, message);
+  finish();
+}
+
+void Receiver::finish() {
   openWaiting();
   coalescer_.flush();
-  queue_.flush(nowNs);
-  return 0;
+  queue_.flush(nowNs_);
 }
 
 void Receiver::datagram(std::span<uint8_t> bytes, const kernel::ReceivedMessage& message) {
@@ -61,6 +71,7 @@ void Receiver::datagram(std::span<uint8_t> bytes, const kernel::ReceivedMessage&
   Session* session = waitingSession_;
   if (session == nullptr || session->localIndex != index) {
     openWaiting();
+    if (isElsewhere(index, bytes, message)) return;
     session = peers_.session(index);
     if (session == nullptr) {
       counters_.drop(Drop::noSession);
@@ -77,6 +88,18 @@ void Receiver::datagram(std::span<uint8_t> bytes, const kernel::ReceivedMessage&
   jobs_[waitingCount_] = {sealed.data(), static_cast<uint32_t>(sealed.size()), counter, false};
   waiting_[waitingCount_] = {&message, bytes};
   if (++waitingCount_ == kOpenBatch) openWaiting();
+}
+
+/**
+ * The sockets' filter sees to it that a datagram comes to the loop that keeps its session's replay
+ * window; but the system may join datagrams of two sessions, and they come as the first one does.
+ */
+bool Receiver::isElsewhere(uint32_t index, std::span<const uint8_t> bytes,
+                           const kernel::ReceivedMessage& message) {
+  const uint32_t share = packet::queueOfIndex(index, shares_);
+  if (share == share_) return false;
+  if (!changes_.handOver(share, bytes, message)) counters_.drop(Drop::noSession);
+  return true;
 }
 
 /** Handshake messages and whatever else isn't transport. */
@@ -130,15 +153,9 @@ void Receiver::openWaiting() {
 void Receiver::opened(Session& session, const Waiting& waiting) {
   Peer& peer = *session.peer;
   const std::span<uint8_t> datagram = waiting.datagram;
-  if (!(peer.path == waiting.message->path)) {
-    peer.setPath(waiting.message->path);
-    outbox_.add({.kind = EventKind::roamed, .peer = peer.ref, .path = peer.path});
-  }
+  if (!(peer.path == waiting.message->path)) changes_.roamed(peer, waiting.message->path);
   peers_.note(peer, Activity::authenticatedReceived, nowNs_);
-  if (&session == peer.keys.next()) {
-    peers_.confirm(peer);
-    transmitter_.sendStaged(peer, nowNs_);
-  }
+  if (&session == peer.keys.next()) changes_.confirmed(peer, session);
   Session* current = peer.keys.current();
   if (current != nullptr && current->rekeyDueOnReceive(nowNs_)) peers_.needKeys(peer, nowNs_);
   const size_t plainBytes = datagram.size() - kTransportOverheadBytes;

@@ -7,7 +7,6 @@
 #include "core/counters.h"
 #include "core/peers.h"
 #include "core/sendQueue.h"
-#include "core/transmitter.h"
 #include "packet/coalescer.h"
 #include "packet/controlGate.h"
 #include "sys/tun.h"
@@ -15,17 +14,40 @@
 
 namespace beam::core {
 
+/** What a packet changes for all loops of a device: the receiver says it, the loop has it done. */
+class PeerChanges {
+ public:
+  /** An authenticated packet came by another path. */
+  virtual void roamed(Peer& peer, const packet::PathRecord& path) = 0;
+  /** The first packet under the peer's `next`. */
+  virtual void confirmed(Peer& peer, Session& session) = 0;
+  /** A datagram for another loop's share; false if that has no room. */
+  virtual bool handOver(uint32_t share, std::span<const uint8_t> datagram,
+                        const kernel::ReceivedMessage& message) = 0;
+
+ protected:
+  ~PeerChanges() = default;
+};
+
 class Receiver final : private packet::CoalescerSink {
  public:
-  Receiver(kernel::Tun& tun, Peers& peers, SendQueue& queue, Transmitter& transmitter,
-           packet::CipherBackend& cipher, Counters& counters, Outbox& outbox, uint64_t seed);
+  Receiver(kernel::Tun& tun, Peers& peers, SendQueue& queue,
+           packet::CipherBackend& cipher, Counters& counters, Outbox& outbox, PeerChanges& changes,
+           uint64_t seed);
 
   packet::ControlGate& gate() { return gate_; }
   void setFeatures(packet::CoalescerFeatures features);
   const packet::CoalescerFeatures& features() const { return features_; }
   void setUp(bool up) { up_ = up; }
+  /** This loop is the `which`th of `of`: the only one that opens what its share of the sessions got. */
+  void setShare(uint32_t which, uint32_t of) {
+    share_ = which;
+    shares_ = of;
+  }
   /** Receives one batch from the family's socket and passes it on; 0 or the errno. */
   int pump(uint8_t family, uint64_t nowNs);
+  /** The same for one datagram that another loop received. */
+  void takeOver(const kernel::ReceivedMessage& message, uint64_t nowNs);
 
  private:
   static constexpr uint32_t kOpenBatch = 64;
@@ -36,7 +58,10 @@ class Receiver final : private packet::CoalescerSink {
 
   void datagram(std::span<uint8_t> bytes, const kernel::ReceivedMessage& message);
   void control(std::span<const uint8_t> bytes, const kernel::ReceivedMessage& message);
+  bool isElsewhere(uint32_t index, std::span<const uint8_t> bytes,
+                   const kernel::ReceivedMessage& message);
   void openWaiting();
+  void finish();
   void opened(Session& session, const Waiting& waiting);
   /** False if the peer may not send it. */
   bool deliver(Peer& peer, std::span<uint8_t> packet, uint8_t outerTrafficClass);
@@ -46,10 +71,10 @@ class Receiver final : private packet::CoalescerSink {
   kernel::Tun& tun_;
   Peers& peers_;
   SendQueue& queue_;
-  Transmitter& transmitter_;
   packet::CipherBackend& cipher_;
   Counters& counters_;
   Outbox& outbox_;
+  PeerChanges& changes_;
   kernel::ReceiveBatch batch_;
   packet::ControlGate gate_;
   packet::Coalescer coalescer_{*this};
@@ -60,6 +85,8 @@ class Receiver final : private packet::CoalescerSink {
   Session* waitingSession_ = nullptr;
   uint64_t nowNs_ = 0;
   bool up_ = false;
+  uint32_t share_ = 0;
+  uint32_t shares_ = 1;
 };
 
 }  // namespace beam::core

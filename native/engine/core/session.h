@@ -1,8 +1,12 @@
 // One session: keys, counters, limits, replay window; and one peer, with its keyring, path, staged
-// packets and what is to be reported about it. Both belong to the engine's thread.
+// packets and what is to be reported about it. Both belong to one loop; where a device has several,
+// each has its own copies, and only the send counter is shared.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <deque>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/outbox.h"
@@ -24,6 +28,12 @@ struct SessionLimits {
   uint64_t rejectAfterNs;
 };
 
+/**
+ * The next counter to send under, one for all copies of a session. Each value is handed out once;
+ * nothing else is ordered by it, so relaxed is enough.
+ */
+using SendCounter = std::atomic<uint64_t>;
+
 struct Peer;
 
 struct Session {
@@ -37,25 +47,41 @@ struct Session {
   // In locked memory, owned by the key store.
   uint8_t* sendState = nullptr;
   uint8_t* receiveState = nullptr;
-  uint64_t sendCounter = 0;
+  std::shared_ptr<SendCounter> sendCounter;
   bool maySend = true;
   bool askedOnReceive = false;
+  /** Under `next`, by a loop that doesn't lead: the leader was told of the first packet. */
+  bool confirmTold = false;
   packet::ReplayWindow window{};
 
   uint64_t ageNs(uint64_t nowNs) const { return nowNs > createdNs ? nowNs - createdNs : 0; }
   bool tooOld(uint64_t nowNs) const { return ageNs(nowNs) >= limits.rejectAfterNs; }
 
-  /** True if `packets` may be sealed now; once false for age or count, it stays false. */
-  bool canSend(uint64_t nowNs, uint32_t packets) {
-    if (maySend && (tooOld(nowNs) || limits.rejectAfterMessages - sendCounter < packets)) {
-      maySend = false;
-    }
+  /** The first of `packets` counters, if they may be sealed now; once null it stays null. */
+  std::optional<uint64_t> claim(uint64_t nowNs, uint32_t packets) {
+    if (maySend && tooOld(nowNs)) maySend = false;
+    if (!maySend) return std::nullopt;
+    uint64_t first = sendCounter->load(std::memory_order_relaxed);
+    do {
+      if (limits.rejectAfterMessages - first < packets) {
+        maySend = false;
+        return std::nullopt;
+      }
+    } while (!sendCounter->compare_exchange_weak(first, first + packets,
+                                                 std::memory_order_relaxed));
+    return first;
+  }
+
+  bool canSend(uint64_t nowNs) {
+    if (maySend && (tooOld(nowNs) || limits.rejectAfterMessages == sent())) maySend = false;
     return maySend;
   }
 
+  uint64_t sent() const { return sendCounter->load(std::memory_order_relaxed); }
+
   bool rekeyDueOnSend(uint64_t nowNs) const {
     if (!maySend) return false;
-    return sendCounter > limits.rekeyAfterMessages || ageNs(nowNs) >= limits.rekeyAfterNs;
+    return sent() > limits.rekeyAfterMessages || ageNs(nowNs) >= limits.rekeyAfterNs;
   }
 
   /** True once. */
@@ -76,6 +102,8 @@ enum class Activity : uint8_t {
 struct Peer {
   PeerRef ref;
   packet::PathRecord path{};
+  /** By a loop that doesn't lead: where the leader was last told that the peer is. */
+  packet::PathRecord toldPath{};
   packet::Keyring<Session> keys;
   /** Padded packets that wait for keys, oldest first. */
   std::deque<std::vector<uint8_t>> staged;
@@ -92,6 +120,7 @@ struct Peer {
 
   void setPath(const packet::PathRecord& fresh) {
     path = fresh;
+    toldPath = {};
     noSegmentUntilNs = 0;
     routeCheckedAtNs = 0;
   }

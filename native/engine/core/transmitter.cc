@@ -68,25 +68,20 @@ void Transmitter::packet(const packet::VnetHeader& vnet, std::span<uint8_t> byte
     counters_.drop(Drop::noEndpoint, segmenter_.count());
     return;
   }
+  if (!peer.staged.empty()) sendStaged(peer, nowNs);
   Session* session = peer.keys.current();
-  if (session == nullptr || !session->canSend(nowNs, segmenter_.count())) {
+  const auto first = session == nullptr ? std::nullopt : session->claim(nowNs, segmenter_.count());
+  if (!first) {
     stageSegments(peer);
     peers_.needKeys(peer, nowNs);
     return;
   }
-  if (!peer.staged.empty()) {
-    sendStaged(peer, nowNs);
-    if (!session->canSend(nowNs, segmenter_.count())) {
-      stageSegments(peer);
-      peers_.needKeys(peer, nowNs);
-      return;
-    }
-  }
-  sealSegments(*session, packet::outerEcn(ip->trafficClass), nowNs);
+  sealSegments(*session, *first, packet::outerEcn(ip->trafficClass), nowNs);
   afterSend(peer, *session, nowNs);
 }
 
-void Transmitter::sealSegments(Session& session, uint8_t trafficClass, uint64_t nowNs) {
+void Transmitter::sealSegments(Session& session, uint64_t first, uint8_t trafficClass,
+                               uint64_t nowNs) {
   const uint32_t count = segmenter_.count();
   const uint32_t stride = kTransportOverheadBytes + segmenter_.sealedPlainBytes(0);
   const uint32_t lastBytes = kTransportOverheadBytes + segmenter_.sealedPlainBytes(count - 1);
@@ -96,8 +91,6 @@ void Transmitter::sealSegments(Session& session, uint8_t trafficClass, uint64_t 
     counters_.drop(Drop::malformed, count);
     return;
   }
-  const uint64_t first = session.sendCounter;
-  session.sendCounter += count;
   for (uint32_t pass = 0; pass < 2; pass++) {
     uint32_t ready = 0;
     for (uint32_t i = pass; i < count; i += 2) {
@@ -156,12 +149,16 @@ bool Transmitter::sealOne(Peer& peer, std::span<const uint8_t> padded, uint64_t 
     return false;
   }
   Session& session = *peer.keys.current();
-  const uint64_t counter = session.sendCounter++;
+  const auto counter = session.claim(nowNs, 1);
+  if (!counter) {
+    counters_.drop(Drop::expired);
+    return false;
+  }
   uint8_t trafficClass = 0;
   if (const auto ip = packet::parseIp(padded)) trafficClass = packet::outerEcn(ip->trafficClass);
-  writeHeader(datagram, session, counter);
+  writeHeader(datagram, session, *counter);
   packet::SealJob job{padded.data(), static_cast<uint32_t>(padded.size()),
-                      datagram + kTransportHeaderBytes, counter};
+                      datagram + kTransportHeaderBytes, *counter};
   cipher_.seal(session.suite, session.sendState, {&job, 1});
   queue_.append(peer, trafficClass, {datagram, bytes}, nowNs);
   afterSend(peer, session, nowNs);
@@ -171,13 +168,13 @@ bool Transmitter::sealOne(Peer& peer, std::span<const uint8_t> padded, uint64_t 
 bool Transmitter::sendStaged(Peer& peer, uint64_t nowNs) {
   Session* session = peer.keys.current();
   if (peer.staged.empty()) return false;
-  if (session == nullptr || !session->canSend(nowNs, 1)) {
+  if (session == nullptr || !session->canSend(nowNs)) {
     peers_.needKeys(peer, nowNs);
     return false;
   }
   bool any = false;
   auto staged = peers_.takeStaged(peer);
-  while (!staged.empty() && session->canSend(nowNs, 1)) {
+  while (!staged.empty() && session->canSend(nowNs)) {
     any = sealOne(peer, staged.front(), nowNs) || any;
     staged.pop_front();
   }

@@ -30,7 +30,7 @@ class Transmitter {
   static constexpr uint32_t kSealBatch = packet::Segmenter::kCopySlots;
 
   void packet(const packet::VnetHeader& vnet, std::span<uint8_t> packet, uint64_t nowNs);
-  void sealSegments(Session& session, uint8_t trafficClass, uint64_t nowNs);
+  void sealSegments(Session& session, uint64_t first, uint8_t trafficClass, uint64_t nowNs);
   void stageSegments(Peer& peer);
   bool sealOne(Peer& peer, std::span<const uint8_t> padded, uint64_t nowNs);
   void writeHeader(uint8_t* datagram, const Session& session, uint64_t counter) const;

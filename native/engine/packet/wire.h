@@ -30,6 +30,14 @@ inline constexpr uint32_t kMaxUdpPayloadBytes = 65507;
 inline constexpr uint32_t kMaxUdpSegments = 64;
 inline constexpr uint32_t kMaxIpBytes = 65535;
 
+/**
+ * Which of a device's queues opens what comes for a receiver index: from its lowest byte, which comes
+ * first on the wire and is all that the sockets' filter looks at (sys/udp.h).
+ */
+inline constexpr uint32_t queueOfIndex(uint32_t receiverIndex, uint32_t queues) {
+  return (receiverIndex & 0xff) % queues;
+}
+
 struct TransportHeader {
   uint32_t type;
   uint32_t receiverIndex;

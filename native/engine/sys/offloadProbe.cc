@@ -157,7 +157,7 @@ void* probe(void* result) {
   if (unshare(CLONE_NEWNET) != 0) return nullptr;
   const sys::UniqueFd control(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   Tun tun;
-  if (!control || !bringUp(control.get(), "lo", 0) || Tun::open(kName, tun) < 0) return nullptr;
+  if (!control || !bringUp(control.get(), "lo", 0) || Tun::open(kName, false, tun) < 0) return nullptr;
   answer.possible = bringUp(control.get(), kName, kOurs);
   if (!answer.possible) return nullptr;
   answer.udpSegment = sendsSegments();

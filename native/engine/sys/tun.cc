@@ -23,12 +23,13 @@
 
 namespace beam::kernel {
 
-int Tun::open(const char* name, Tun& out) {
+int Tun::open(const char* name, bool multiQueue, Tun& out) {
   sys::UniqueFd fd(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!fd) return -errno;
   ifreq request{};
   strncpy(request.ifr_name, name, IFNAMSIZ - 1);
   request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
+  if (multiQueue) request.ifr_flags |= IFF_MULTI_QUEUE;
   if (ioctl(fd.get(), TUNSETIFF, &request) < 0) return -errno;
   out.fd_ = std::move(fd);
   return out.adoptFlags();

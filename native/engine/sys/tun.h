@@ -31,8 +31,11 @@ struct Faults {
 
 class Tun {
  public:
-  /** Creates or attaches; a negative errno on failure. `allowUdp` asks for USO as well. */
-  static int open(const char* name, Tun& out);
+  /**
+   * Creates or attaches; a negative errno on failure. With `multiQueue` each call for one name gives
+   * another queue; an interface that stands with one queue refuses (EINVAL).
+   */
+  static int open(const char* name, bool multiQueue, Tun& out);
   /** Takes over a descriptor that an interface is attached to; a negative errno on failure. */
   static int adopt(int fd, Tun& out);
 

@@ -1,8 +1,12 @@
 #include "sys/udp.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/udp.h>
+#include <stddef.h>
 #include <string.h>
+
+#include "packet/wire.h"
 
 namespace beam::kernel {
 namespace {
@@ -122,6 +126,54 @@ int UdpPair::open(uint16_t port, uint32_t mark, bool reusePort, UdpPair& out) {
     out = std::move(pair);
     return bound;
   }
+}
+
+namespace {
+
+/**
+ * The filter's result is the index of a socket in the order in which they were bound (socket(7),
+ * SO_ATTACH_REUSEPORT_CBPF); it sees the UDP payload.
+ */
+int attachFilter(int fd, uint32_t queues) {
+  sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, packet::kMessageTransport, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, offsetof(packet::TransportHeader, receiverIndex)),
+      BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, queues),
+      BPF_STMT(BPF_RET | BPF_A, 0),
+  };
+  const sock_fprog program{sizeof code / sizeof *code, code};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) < 0 ? -errno
+                                                                                            : 0;
+}
+
+int spread(std::span<UdpPair> pairs, UdpSocket UdpPair::*family) {
+  const int fd = (pairs[0].*family).fd.get();
+  if (fd < 0) return 0;
+  for (const UdpPair& pair : pairs) {
+    if (!(pair.*family).fd) return -EADDRNOTAVAIL;
+  }
+  return attachFilter(fd, static_cast<uint32_t>(pairs.size()));
+}
+
+}  // namespace
+
+int openUdpPairs(uint16_t port, uint32_t mark, std::span<UdpPair> pairs) {
+  const int bound = UdpPair::open(port, mark, false, pairs[0]);
+  if (bound < 0 || pairs.size() == 1) return bound;
+  // Set after the port is ours: then the others may join, and nobody was joined.
+  for (const UdpSocket* socket : {&pairs[0].v4, &pairs[0].v6}) {
+    if (socket->fd) setInt(socket->fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
+  }
+  for (UdpPair& pair : pairs.subspan(1)) {
+    const int joined = UdpPair::open(static_cast<uint16_t>(bound), mark, true, pair);
+    if (joined < 0) return joined;
+  }
+  for (const auto family : {&UdpPair::v4, &UdpPair::v6}) {
+    if (const int error = spread(pairs, family); error < 0) return error;
+  }
+  return bound;
 }
 
 ReceiveBatch::ReceiveBatch() : buffer_(kMessages * kStride) {}

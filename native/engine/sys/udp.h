@@ -33,10 +33,17 @@ struct UdpPair {
   UdpSocket v4;
   UdpSocket v6;
 
-  /** The port, or a negative errno. */
+  /** The port, or a negative errno. `reusePort` joins the sockets that share the port already. */
   static int open(uint16_t port, uint32_t mark, bool reusePort, UdpPair& out);
   const UdpSocket& of(uint8_t family) const { return family == 4 ? v4 : v6; }
 };
+
+/**
+ * Opens the sockets of a device's queues, all on one port; the port, or a negative errno. A filter
+ * sends each transport message to the queue that `packet::queueOfIndex` names, everything else to the
+ * first. The first socket is bound alone, so a port that anybody else has is refused as ever.
+ */
+int openUdpPairs(uint16_t port, uint32_t mark, std::span<UdpPair> pairs);
 
 struct ReceivedMessage {
   /** Segments of `segmentBytes`, the last one shorter; one datagram if that is 0. */

@@ -27,10 +27,11 @@ namespace {
 constexpr PeerRef kPeer{0, 1};
 
 std::unique_ptr<Device> openDevice(cipher::Choice choice, std::atomic<uint32_t>& wakes,
-                                   core::OffloadSwitches switches = {}) {
+                                   core::OffloadSwitches switches = {}, uint32_t queues = 1) {
   core::DeviceOptions options;
   options.pair = true;
   options.pairVnet = true;
+  options.queues = queues;
   options.cipher = choice;
   options.switches = switches;
   options.wake = [&wakes] { wakes++; };
@@ -77,8 +78,8 @@ void rekey(Device& a, Device& b, uint32_t generation, Suite suite) {
 }
 
 /** What the system got, as single packets. */
-void takePackets(Device& device, std::vector<std::vector<uint8_t>>& into) {
-  while (auto framed = device.pairRead()) {
+void takePackets(Device& device, std::vector<std::vector<uint8_t>>& into, uint32_t queue = 0) {
+  while (auto framed = device.pairRead(queue)) {
     VnetHeader vnet;
     CHECK(framed->size() > sizeof vnet);
     std::memcpy(&vnet, framed->data(), sizeof vnet);
@@ -100,11 +101,12 @@ void takePackets(Device& device, std::vector<std::vector<uint8_t>>& into) {
   }
 }
 
-void exchange(cipher::Choice choice, Suite suite, core::OffloadSwitches switches, int rounds) {
+void exchange(cipher::Choice choice, Suite suite, core::OffloadSwitches switches, int rounds,
+              uint32_t queues = 1) {
   Random random(31);
   std::atomic<uint32_t> wakes{0};
-  auto a = openDevice(choice, wakes, switches);
-  auto b = openDevice(choice, wakes, switches);
+  auto a = openDevice(choice, wakes, switches, queues);
+  auto b = openDevice(choice, wakes, switches, queues);
   const int portA = a->bind(0);
   const int portB = b->bind(0);
   CHECK(portA > 0 && portB > 0);
@@ -126,7 +128,7 @@ void exchange(cipher::Choice choice, Suite suite, core::OffloadSwitches switches
       std::vector<uint8_t> framed(sizeof super.vnet);
       std::memcpy(framed.data(), &super.vnet, sizeof super.vnet);
       framed.insert(framed.end(), super.bytes.begin(), super.bytes.end());
-      CHECK(a->pairWrite(framed));
+      CHECK(a->pairWrite(framed, random.below(queues)));
       std::vector<uint8_t> buffer = super.bytes;
       buffer.resize(super.bytes.size() + kPaddingMultiple);
       Segmenter segmenter;
@@ -148,7 +150,7 @@ void exchange(cipher::Choice choice, Suite suite, core::OffloadSwitches switches
     if (random.chance(10)) a->clearLocalAddress(kPeer);
     std::vector<std::vector<uint8_t>> received;
     for (int tries = 0; received.size() < sent.size() && tries < 20000; tries++) {
-      takePackets(*b, received);
+      for (uint32_t queue = 0; queue < queues; queue++) takePackets(*b, received, queue);
       a->takeEvents();
       b->takeEvents();
       if (tries % 64 == 0) b->stats();
@@ -175,6 +177,10 @@ TEST(chacha, "two engines carry ChaCha20-Poly1305 super-packets while keys chang
 }
 TEST(aes, "two engines carry AES-256-GCM super-packets while keys change") {
   exchange(cipher::Choice::best, Suite::aes256Gcm, {}, 40);
+}
+TEST(queues, "devices of two and three queues carry packets while keys and paths change") {
+  exchange(cipher::Choice::best, Suite::chacha20Poly1305, {}, 60, 2);
+  exchange(cipher::Choice::best, Suite::aes256Gcm, {}, 60, 3);
 }
 TEST(openssl, "two engines carry super-packets by OpenSSL") {
   exchange(cipher::Choice::evp, Suite::chacha20Poly1305, {}, 20);

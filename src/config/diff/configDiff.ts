@@ -43,6 +43,8 @@ export interface ListChange extends Field {
   readonly removed: readonly string[];
 }
 
-/** The engine is chosen when the tunnel starts; everything else can change while it runs. */
+const AT_START: readonly string[] = ['Engine', 'Queues'];
+
+/** The engine is made when the tunnel starts; everything else can change while it runs. */
 export const needsRestart = (change: ConfigChange): boolean =>
-  change.kind === 'setting' && change.section === 'Beam' && change.key === 'Engine';
+  change.kind === 'setting' && change.section === 'Beam' && AT_START.includes(change.key);

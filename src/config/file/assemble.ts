@@ -30,12 +30,12 @@ export function assemble(
   giveEachPrefixOneOwner(peers, findings);
   noticeNames(peers, findings);
   if (findings.failed) return null;
-  const { engine, endpointResolutionS, logLevel } = file.beam;
+  const { engine, queues, endpointResolutionS, logLevel } = file.beam;
   return markChecked({
     file: source.file,
     name: source.name,
     interface: finishInterface(file),
-    beam: { engine, endpointResolutionS, logLevel },
+    beam: { engine, queues, endpointResolutionS, logLevel },
     peers: peers.map(finishPeer),
   });
 }

@@ -8,7 +8,7 @@ import type { Report } from './findings.js';
 import { withoutWhite } from './lines.js';
 import { dns, interfaceAddresses } from './values/addresses.js';
 import { endpoint } from './values/endpoint.js';
-import { fwmark, keepaliveS, listenPort, mtu, resolutionS } from './values/numbers.js';
+import { fwmark, keepaliveS, listenPort, mtu, queues, resolutionS } from './values/numbers.js';
 import { allowedIps, table } from './values/routes.js';
 import { wgKey } from './values/wgKey.js';
 import { boolean, engine, keyFile, logLevel, peerName } from './values/words.js';
@@ -130,6 +130,7 @@ const PEER_KEYS: readonly KeySpec<PeerDraft>[] = [
 
 const BEAM_KEYS: readonly KeySpec<BeamDraft>[] = [
   key(['beam', 'Engine'], engine, (draft, value) => (draft.engine = value)),
+  key(['beam', 'Queues'], queues, (draft, value) => (draft.queues = value)),
   key(['beam', 'EndpointResolution'], resolutionS, (draft, value) => {
     draft.endpointResolutionS = value;
   }),

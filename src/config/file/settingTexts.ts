@@ -32,9 +32,10 @@ function tableText(table: RouteTable): string {
 }
 
 export function beamTexts(config: TunnelConfigFields): ReadonlyMap<string, string> {
-  const { engine, endpointResolutionS, logLevel } = config.beam;
+  const { engine, queues, endpointResolutionS, logLevel } = config.beam;
   return new Map([
     ['Engine', engine],
+    ['Queues', String(queues)],
     ['EndpointResolution', endpointResolutionS === 0 ? 'off' : String(endpointResolutionS)],
     ['LogLevel', logLevel],
     ['PrivateKeyFile', config.interface.privateKeyFile ?? ''],

@@ -5,8 +5,13 @@ import type { PeerConfig } from '../../../src/config/tunnelConfig.js';
 import type { ExecutionContext } from 'ava';
 import { INTERFACE, accept, key, peer, refusals } from './sample.js';
 
-const SETTINGS = ['Engine = sodium', 'EndpointResolution = off', 'LogLevel = verbose'];
-const WANTED = { engine: 'sodium', endpointResolutionS: 0, logLevel: 'debug' };
+const SETTINGS = [
+  'Engine = sodium',
+  'Queues = 2',
+  'EndpointResolution = off',
+  'LogLevel = verbose',
+];
+const WANTED = { engine: 'sodium', queues: 2, endpointResolutionS: 0, logLevel: 'debug' };
 
 test('reads [Beam] behind the mark and without it alike', (t) => {
   for (const mark of ['#: ', '#:', '  #:\t', '']) {

@@ -37,7 +37,12 @@ test('a file with only a private key has the defaults', (t) => {
     postDown: [],
     saveConfig: false,
   });
-  t.deepEqual(config.beam, { engine: 'auto', endpointResolutionS: 30, logLevel: 'info' });
+  t.deepEqual(config.beam, {
+    engine: 'auto',
+    queues: 1,
+    endpointResolutionS: 30,
+    logLevel: 'info',
+  });
   t.deepEqual(config.peers, []);
 });
 

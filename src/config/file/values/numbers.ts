@@ -1,4 +1,5 @@
 // Numbers of the configuration file. SPEC.md 7.2.
+import { MAX_QUEUES } from '../../tunnelConfig.js';
 import type { Report } from '../findings.js';
 import { shown } from '../findings.js';
 
@@ -41,6 +42,12 @@ const MTU: NumberRule = {
   max: 65_535,
   remedy: 'write a number such as 1420, or leave MTU out to have it computed',
 };
+const QUEUES: NumberRule = {
+  what: 'a number of queues',
+  min: 1,
+  max: MAX_QUEUES,
+  remedy: 'write 1, or a few less than the machine has cores',
+};
 const RESOLUTION: NumberRule = {
   what: 'off or a number of seconds',
   min: 5,
@@ -54,6 +61,8 @@ export function listenPort(text: string, report: Report): { port: number | null 
   const port = number(text, LISTEN_PORT, report);
   return port === null ? null : { port: port === 0 ? null : port };
 }
+
+export const queues = (text: string, report: Report): number | null => number(text, QUEUES, report);
 
 export const fwmark = (text: string, report: Report): number | null => number(text, FWMARK, report);
 
