@@ -1,7 +1,7 @@
 // Nebula on both ends: another userspace VPN of today, with a certificate authority made for the run.
 import { dirname, join } from 'node:path';
 import type { Network } from '../test/support/netnsNetwork.js';
-import { runCommand } from '../test/support/netnsProcess.js';
+import { runCommand, waitFor } from '../test/support/netnsProcess.js';
 import type { Background } from '../test/support/netnsProcess.js';
 import { INNER, OUTER, PORT_OF_B, TUNNEL_MTU } from '../test/support/netnsTopology.js';
 import type { Ends } from '../test/support/netnsTopology.js';
@@ -19,12 +19,17 @@ export async function startNebula(net: Network, ends: Ends, path: string): Promi
     const who = ['-name', side, '-ip', `${INNER[side][4]}/24`];
     await runCommand([certificates, 'sign', ...authority, ...who, ...out]);
   }
-  const start = (side: 'a' | 'b'): Background => {
+  const start = async (side: 'a' | 'b'): Promise<Background> => {
     const text = configuration(folder, side, net.newInterfaceName());
-    return ends[side].spawn([path, '-config', net.file(`${side}.yml`, text)]);
+    const child = ends[side].spawn([path, '-config', net.file(`${side}.yml`, text)]);
+    await waitFor('nebula has its address', async () => {
+      if (child.outcome !== null) throw new Error(child.log);
+      return (await ends[side].run('ip', 'address')).includes(INNER[side][4]);
+    });
+    return child;
   };
-  const b = start('b');
-  start('a');
+  const b = await start('b');
+  await start('a');
   return { tunnels: null, residentBytes: () => b.residentBytes() };
 }
 

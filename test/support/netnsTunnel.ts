@@ -1,7 +1,8 @@
 // WireGuard implementations behind one face: the test subject and Debian's wireguard-go, each a
 // foreground process that `wg` configures.
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { x25519 } from '../../src/crypto/dh.js';
 import { UAPI_FOLDER } from './netnsLeftovers.js';
 import type { Namespace, Network } from './netnsNetwork.js';
 import { runToEnd, waitFor } from './netnsProcess.js';
@@ -22,10 +23,14 @@ export interface KeyPair {
   readonly publicKey: string;
 }
 
+/**
+ * Not node:crypto's generateKeyPairSync: a garbage collection while the new key is exported can make
+ * Node 20 wait for itself for ever (KeyGenJob's destructor takes the key's lock).
+ */
 export function newKeyPair(): KeyPair {
-  const { d, x } = generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' });
-  const base64 = (text: string): string => Buffer.from(text, 'base64url').toString('base64');
-  return { privateKey: base64(d!), publicKey: base64(x!) };
+  const privateKey = x25519.generate(randomBytes);
+  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+  return { privateKey: base64(privateKey), publicKey: base64(x25519.publicKey(privateKey)) };
 }
 
 export const newPresharedKey = (): string => randomBytes(32).toString('base64');
