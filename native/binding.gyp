@@ -72,6 +72,7 @@
         'engine/probe/probe.cc',
         'engine/sys/lockedMemory.cc',
         'engine/sys/offloadProbe.cc',
+        'engine/sys/probePackets.cc',
         'engine/sys/tun.cc',
         'engine/sys/udp.cc',
         'sys/link.cc',

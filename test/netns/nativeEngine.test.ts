@@ -22,6 +22,8 @@ interface TunnelOptions {
   readonly use?: NativeEngineUse;
   readonly mtu?: number;
   readonly outer?: 4 | 6;
+  /** A capability that both ends do without. */
+  readonly lacks?: string;
 }
 
 interface End {
@@ -32,7 +34,7 @@ interface End {
 async function startEnd(
   namespace: Namespace,
   side: 'a' | 'b',
-  { suite = 'chacha20-poly1305', use = {}, mtu = 1420, outer = 4 }: TunnelOptions,
+  { suite = 'chacha20-poly1305', use = {}, mtu = 1420, outer = 4, lacks }: TunnelOptions,
 ): Promise<End> {
   const other = side === 'a' ? 'b' : 'a';
   const options: EndOptions = {
@@ -45,7 +47,12 @@ async function startEnd(
     suite,
     use,
   };
-  const process = namespace.spawn([globalThis.process.execPath, END, JSON.stringify(options)]);
+  const process = namespace.spawn([
+    ...(lacks === undefined ? [] : ['setpriv', `--bounding-set=-${lacks}`]),
+    globalThis.process.execPath,
+    END,
+    JSON.stringify(options),
+  ]);
   await waitFor('the engine is ready', () => {
     if (process.outcome !== null) throw new Error(process.log);
     return process.stdout.includes('"ready"');
@@ -144,6 +151,21 @@ for (const [mtu, wireMtu] of [
     { unless },
   );
 }
+
+namespaceTest(
+  'without CAP_SYS_ADMIN the status says which offloads were not asked, and they are used',
+  async (t, net) => {
+    const { a, b, ends } = await tunnel(net, { lacks: 'sys_admin' });
+    await transfer(a, { namespace: b, address: INNER.b[4] }, { bytes: 4 * MEGABYTE });
+    for (const end of ends) {
+      const { features } = await stats(end);
+      t.regex(String(features['offloadProbe']), /^passed; not asked: TSO4, .*EPERM\)$/);
+      t.is(features['tunTcpSegmentation'], true);
+      t.deepEqual(await droppedPackets(end), {});
+    }
+  },
+  { unless },
+);
 
 namespaceTest(
   'falls back to single datagrams where segments are longer than the path’s MTU',

@@ -7,6 +7,12 @@ namespace beam::binding {
 
 namespace {
 
+/** True, false, or the family. */
+napi_value jsFamilies(napi_env env, core::Families families) {
+  if (families.four == families.six) return jsBoolean(env, families.four);
+  return jsString(env, families.four ? "IPv4 only" : "IPv6 only");
+}
+
 napi_value stats(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   Device* device = arguments.device();
@@ -31,10 +37,10 @@ napi_value stats(napi_env env, napi_callback_info info) {
       .set("tunVnetHeader", jsBoolean(env, stats.vnetHeader))
       .set("tunTcpSegmentation", jsBoolean(env, stats.tunTcp))
       .set("tunUdpSegmentation", jsBoolean(env, stats.tunUdp))
-      .set("tcpCoalescing", jsBoolean(env, stats.joinTcp))
-      .set("udpCoalescing", jsBoolean(env, stats.joinUdp))
-      .set("udpSegment", jsBoolean(env, stats.udpSegment))
-      .set("udpGro", jsBoolean(env, stats.udpGro))
+      .set("tcpCoalescing", jsFamilies(env, stats.joinTcp))
+      .set("udpCoalescing", jsFamilies(env, stats.joinUdp))
+      .set("udpSegment", jsFamilies(env, stats.udpSegment))
+      .set("udpGro", jsFamilies(env, stats.udpGro))
       .set("keysLocked", jsBoolean(env, stats.keysLocked))
       .set("linkWatched", jsBoolean(env, stats.linkWatched));
   return Object(env)

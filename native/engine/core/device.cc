@@ -13,6 +13,8 @@
 namespace beam::core {
 namespace {
 
+constexpr int kPairBufferBytes = 4 << 20;
+
 void* runLoop(void* loop) {
   static_cast<Loop*>(loop)->run();
   return nullptr;
@@ -53,14 +55,24 @@ void sendControl(Loop& loop, const packet::PathRecord& path, PeerRef peer,
   queue.appendTo(path, peer, trafficClass, {room, bytes.size()}, false);
 }
 
-/** What sending real super-packets at start said, applied to what was asked for. */
-std::string probeOffloads(OffloadSwitches& switches) {
-  const kernel::OffloadProbe& probe = kernel::probeOffloads();
-  if (!probe.possible) return "not possible";
-  switches.tunTcp = switches.tunTcp && probe.tunTcp;
-  switches.tunUdp = switches.tunUdp && probe.tunUdp;
-  switches.udpSegment = switches.udpSegment && probe.udpSegment;
-  return probe.tunTcp && probe.tunUdp && probe.udpSegment ? "passed" : "failed";
+/** Takes away what the probe saw fail. The TUN has TSO for both families or for none, and USO. */
+void restrict(OffloadSwitches& switches, const kernel::OffloadProbe& probe) {
+  using kernel::Offload;
+  const auto keep = [&probe](bool& allowed, Offload offload) {
+    allowed = allowed && probe.usable(offload);
+  };
+  keep(switches.tunTcp, Offload::tso4);
+  keep(switches.tunTcp, Offload::tso6);
+  keep(switches.tunUdp, Offload::uso4);
+  keep(switches.tunUdp, Offload::uso6);
+  keep(switches.join.tcp4, Offload::joinedTcp4);
+  keep(switches.join.tcp6, Offload::joinedTcp6);
+  keep(switches.join.udp4, Offload::joinedUdp4);
+  keep(switches.join.udp6, Offload::joinedUdp6);
+  keep(switches.udp[0].segment, Offload::segment4);
+  keep(switches.udp[1].segment, Offload::segment6);
+  keep(switches.udp[0].gro, Offload::gro4);
+  keep(switches.udp[1].gro, Offload::gro6);
 }
 
 }  // namespace
@@ -83,7 +95,7 @@ int Device::open(DeviceOptions options, std::unique_ptr<Device>& out, std::strin
 int Device::openLoops(DeviceOptions& options, std::string& reason) {
   if (options.queues < 1 || options.queues > kMaxQueues) return -EINVAL;
   if (options.tunFd >= 0) options.queues = 1;
-  offloadProbe_ = options.pair ? "not possible" : "";
+  offloadProbe_ = options.pair ? "not asked: a socket pair" : "";
   for (uint32_t queue = 0; queue < options.queues; queue++) {
     // A cipher's working state is one thread's.
     cipher::Chosen chosen = cipher::choose(options.cipher);
@@ -95,7 +107,11 @@ int Device::openLoops(DeviceOptions& options, std::string& reason) {
     kernel::Tun tun;
     if (const int opened = openTun(options, queue, tun); opened < 0) return opened;
     if (queue == 0) name_ = tun.name();
-    if (offloadProbe_.empty()) offloadProbe_ = probeOffloads(options.switches);
+    if (offloadProbe_.empty()) {
+      const kernel::OffloadProbe& probe = kernel::probeOffloads();
+      restrict(options.switches, probe);
+      offloadProbe_ = probe.verdict();
+    }
     loops_.push_back(std::make_unique<Loop>(std::move(tun), std::move(chosen.backend),
                                             options.switches, options.seed, options.wake,
                                             queue == 0));
@@ -118,10 +134,12 @@ int Device::openTun(const DeviceOptions& options, uint32_t queue, kernel::Tun& o
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0) {
       return -errno;
     }
-    // As much as the system gives: a test must not lose packets because it reads late.
+    // As much as a TUN holds: a test must not lose packets because it reads late.
     for (const int end : ends) {
-      const int bytes = 1 << 20;
-      setsockopt(end, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+      if (setsockopt(end, SOL_SOCKET, SO_SNDBUFFORCE, &kPairBufferBytes, sizeof kPairBufferBytes) <
+          0) {
+        setsockopt(end, SOL_SOCKET, SO_SNDBUF, &kPairBufferBytes, sizeof kPairBufferBytes);
+      }
     }
     kernel::Tun::adoptPair(sys::UniqueFd(ends[0]), options.pairVnet, out);
     pairEnds_.emplace_back(ends[1]);
@@ -305,6 +323,8 @@ void Device::countControlReceived(PeerRef ref, uint64_t bytes) {
 Traffic Device::traffic(PeerRef ref) {
   Traffic traffic;
   callAll([&](Loop& loop) {
+    // What was sent before the question is in the answer.
+    loop.queue().flush(loop.nowNs());
     const Peer* peer = loop.peers().find(ref);
     if (peer == nullptr) return;
     traffic.receivedBytes += peer->receivedBytes;
@@ -330,15 +350,19 @@ Stats Device::stats() {
     stats.tunTcp = offloads.tcp;
     stats.tunUdp = offloads.udp;
     const kernel::UdpPair& sockets = loop.queue().sockets();
-    stats.udpGro = sockets.v4.gro || sockets.v6.gro;
+    stats.udpGro = {sockets.v4.gro, sockets.v6.gro};
     stats.linkWatched = loop.linkWatched();
   });
-  stats.joinTcp = stats.joinUdp = stats.udpSegment = stats.keysLocked = true;
+  stats.joinTcp = stats.joinUdp = stats.udpSegment = {true, true};
+  stats.keysLocked = true;
   callAll([&](Loop& loop) {
+    // What was sent before the question is in the answer.
+    loop.queue().flush(loop.nowNs());
     stats.counters.add(loop.counters());
-    stats.joinTcp = stats.joinTcp && loop.receiver().features().tcp4;
-    stats.joinUdp = stats.joinUdp && loop.receiver().features().udp4;
-    stats.udpSegment = stats.udpSegment && loop.queue().segmenting();
+    const packet::CoalescerFeatures& join = loop.receiver().features();
+    stats.joinTcp.restrict(join.tcp4, join.tcp6);
+    stats.joinUdp.restrict(join.udp4, join.udp6);
+    stats.udpSegment.restrict(loop.queue().segmenting(4), loop.queue().segmenting(6));
     stats.keysLocked = stats.keysLocked && loop.peers().keysLocked();
   });
   stats.queues = static_cast<uint32_t>(loops_.size());

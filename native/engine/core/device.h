@@ -49,20 +49,31 @@ struct Traffic {
   uint64_t createdNs = 0;
 };
 
+/** Where something is in use. */
+struct Families {
+  bool four = false;
+  bool six = false;
+  /** To those of one more loop. */
+  void restrict(bool alsoFour, bool alsoSix) {
+    four = four && alsoFour;
+    six = six && alsoSix;
+  }
+};
+
 struct Stats {
   Counters counters;
   uint32_t queues = 1;
   std::string cipher;
   std::string cipherNote;
-  /** What sending real super-packets at start said: passed, failed, not possible. */
+  /** What sending real super-packets at start said. */
   std::string offloadProbe;
   bool vnetHeader = false;
   bool tunTcp = false;
   bool tunUdp = false;
-  bool joinTcp = false;
-  bool joinUdp = false;
-  bool udpSegment = false;
-  bool udpGro = false;
+  Families joinTcp;
+  Families joinUdp;
+  Families udpSegment;
+  Families udpGro;
   bool keysLocked = false;
   bool linkWatched = false;
 };

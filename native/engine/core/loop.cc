@@ -30,13 +30,18 @@ Loop::Loop(kernel::Tun tun, std::unique_ptr<packet::CipherBackend> cipher,
       queue_(peers_, counters_, outbox_),
       transmitter_(tun_, peers_, queue_, *cipher_, counters_),
       receiver_(tun_, peers_, queue_, *cipher_, counters_, outbox_, *this, seed) {
-  queue_.allowSegment(switches.udpSegment);
+  for (const uint8_t family : kFamilies) {
+    const UdpOffloads& udp = switches.udp[family == 4 ? 0 : 1];
+    queue_.allow(family, {switches.udpSegment && udp.segment, switches.udpGro && udp.gro});
+  }
   if (tun_.setOffloads(switches.tunTcp, switches.tunUdp) != 0 &&
       tun_.setOffloads(switches.tunTcp, false) != 0) {
     tun_.setOffloads(false, false);
   }
   const kernel::TunOffloads& offloads = tun_.offloads();
-  receiver_.setFeatures({offloads.tcp, offloads.tcp, offloads.udp, offloads.udp});
+  const packet::CoalescerFeatures& join = switches.join;
+  receiver_.setFeatures({offloads.tcp && join.tcp4, offloads.tcp && join.tcp6,
+                         offloads.udp && join.udp4, offloads.udp && join.udp6});
 }
 
 void Loop::join(const std::vector<Loop*>& crew, uint32_t which) {
@@ -122,7 +127,22 @@ void Loop::pumpUdp(uint8_t family, uint32_t events) {
 void Loop::pumpTun() {
   if (!tunOpen_) return;
   const int error = transmitter_.pump(nowNs_);
-  if (error != 0 && error != EAGAIN && !tun_.attached()) closeTun();
+  if (error == 0 || error == EAGAIN) return;
+  if (!tun_.attached()) {
+    closeTun();
+  } else if (error == EIO || error == EINVAL) {
+    readOffloadFailed();
+  }
+}
+
+/** The kernel could not hand a super-packet over: USO, the younger one, goes first, then TSO. */
+void Loop::readOffloadFailed() {
+  const bool udp = tun_.offloads().udp;
+  if (!udp && !tun_.offloads().tcp) return;
+  tun_.setOffloads(udp, false);
+  outbox_.add({.kind = EventKind::notice,
+               .text = udp ? "reading from the TUN failed: USO switched off"
+                           : "reading from the TUN failed: TSO switched off"});
 }
 
 /** While a socket is full nothing is read from the TUN: the system holds its senders back. */

@@ -32,6 +32,11 @@ struct OffloadSwitches {
   bool tunTcp = true;
   bool tunUdp = true;
   bool udpSegment = true;
+  bool udpGro = true;
+  /** Only where the TUN has that offload, too. */
+  packet::CoalescerFeatures join{true, true, true, true};
+  /** Per family, beside udpSegment and udpGro: IPv4, IPv6. */
+  UdpOffloads udp[2];
 };
 
 class Loop final : private PeerChanges {
@@ -75,6 +80,7 @@ class Loop final : private PeerChanges {
   void setFaults(const kernel::Faults& faults) {
     tun_.setFaults(faults);
     queue_.setFaults(faults);
+    receiver_.setFaults(faults);
   }
   void countDrop(Drop reason) { counters_.drop(reason); }
   void countSendFailed(int error) {
@@ -103,6 +109,7 @@ class Loop final : private PeerChanges {
   void handle(uint32_t source, uint32_t events);
   void pumpUdp(uint8_t family, uint32_t events);
   void pumpTun();
+  void readOffloadFailed();
   void runCommands();
   void holdTun();
   void closeTun();

@@ -30,8 +30,13 @@ void Receiver::setFeatures(packet::CoalescerFeatures features) {
 
 int Receiver::pump(uint8_t family, uint64_t nowNs) {
   nowNs_ = nowNs;
-  const int outcome = batch_.receive(queue_.sockets().of(family), family);
-  if (outcome < 0) return -outcome;
+  const kernel::UdpSocket& socket = queue_.sockets().of(family);
+  const int outcome = faults_.groReceive != 0 && socket.gro ? -faults_.groReceive
+                                                            : batch_.receive(socket, family);
+  if (outcome < 0) {
+    if (socket.gro) groFailed(family, -outcome);
+    return -outcome;
+  }
   for (const kernel::ReceivedMessage& message : batch_.messages()) {
     std::span<uint8_t> rest = message.bytes;
     const size_t segmentBytes = message.segmentBytes == 0 ? rest.size() : message.segmentBytes;
@@ -193,24 +198,30 @@ void Receiver::write(std::span<const iovec> parts, uint32_t packets) {
   if (error == 0) return;
   counters_.drop(Drop::tunWriteFailed, packets);
   const uint8_t gsoType = static_cast<const uint8_t*>(parts[0].iov_base)[1];
+  const uint8_t version = static_cast<const uint8_t*>(parts[1].iov_base)[0] >> 4;
   // EIO also says that the interface is down.
   if (gsoType != packet::kGsoNone && up_ && (error == EIO || error == EINVAL)) {
-    offloadFailed(gsoType);
+    offloadFailed(gsoType, version);
   }
 }
 
-void Receiver::offloadFailed(uint8_t gsoType) {
+void Receiver::groFailed(uint8_t family, int error) {
+  if (error != EIO && error != EINVAL) return;
+  queue_.stopGro(family);
+  outbox_.add({.kind = EventKind::notice,
+               .text = family == 4 ? "receiving with UDP_GRO over IPv4 failed: switched off"
+                                   : "receiving with UDP_GRO over IPv6 failed: switched off"});
+}
+
+void Receiver::offloadFailed(uint8_t gsoType, uint8_t version) {
   packet::CoalescerFeatures features = features_;
   const bool udp = gsoType == packet::kGsoUdpL4;
-  if (udp) {
-    features.udp4 = features.udp6 = false;
-  } else {
-    features.tcp4 = features.tcp6 = false;
-  }
+  const bool four = version == 4;
+  (udp ? (four ? features.udp4 : features.udp6) : (four ? features.tcp4 : features.tcp6)) = false;
   setFeatures(features);
+  const std::string kind = std::string(udp ? "UDP" : "TCP") + (four ? " over IPv4" : " over IPv6");
   outbox_.add({.kind = EventKind::notice,
-               .text = udp ? "the TUN refused a joined UDP packet: coalescing of UDP switched off"
-                           : "the TUN refused a joined TCP packet: coalescing of TCP switched off"});
+               .text = "the TUN refused a joined packet: coalescing of " + kind + " switched off"});
 }
 
 }  // namespace beam::core

@@ -44,6 +44,7 @@ class Receiver final : private packet::CoalescerSink {
     share_ = which;
     shares_ = of;
   }
+  void setFaults(const kernel::Faults& faults) { faults_ = faults; }
   /** Receives one batch from the family's socket and passes it on; 0 or the errno. */
   int pump(uint8_t family, uint64_t nowNs);
   /** The same for one datagram that another loop received. */
@@ -66,7 +67,8 @@ class Receiver final : private packet::CoalescerSink {
   /** False if the peer may not send it. */
   bool deliver(Peer& peer, std::span<uint8_t> packet, uint8_t outerTrafficClass);
   void write(std::span<const iovec> parts, uint32_t packets) override;
-  void offloadFailed(uint8_t gsoType);
+  void groFailed(uint8_t family, int error);
+  void offloadFailed(uint8_t gsoType, uint8_t version);
 
   kernel::Tun& tun_;
   Peers& peers_;
@@ -84,6 +86,7 @@ class Receiver final : private packet::CoalescerSink {
   uint32_t waitingCount_ = 0;
   Session* waitingSession_ = nullptr;
   uint64_t nowNs_ = 0;
+  kernel::Faults faults_;
   bool up_ = false;
   uint32_t share_ = 0;
   uint32_t shares_ = 1;

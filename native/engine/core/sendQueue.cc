@@ -25,8 +25,7 @@ void SendQueue::append(Peer& peer, uint8_t trafficClass, std::span<const uint8_t
       nowNs - peer.routeCheckedAtNs >= kRouteCheckNs) {
     checkRoute(peer, nowNs);
   }
-  const bool segment = allowSegment_ && sockets_.of(peer.path.family).segment &&
-                       nowNs >= peer.noSegmentUntilNs;
+  const bool segment = segmenting(peer.path.family) && nowNs >= peer.noSegmentUntilNs;
   appendTo(peer.path, peer.ref, trafficClass, datagram, segment);
 }
 
@@ -157,8 +156,11 @@ bool SendQueue::failed(Run& run, int error, uint64_t nowNs) {
     run.split = true;
     if (error == EIO) {
       // The interface that it goes out by can't finish checksums: a matter of this machine.
-      allowSegment_ = false;
-      outbox_.add({.kind = EventKind::notice, .text = "UDP_SEGMENT failed with EIO: switched off"});
+      const bool six = run.path.family == 6;
+      allowed_[six ? 1 : 0].segment = false;
+      outbox_.add({.kind = EventKind::notice,
+                   .text = six ? "UDP_SEGMENT over IPv6 failed with EIO: switched off"
+                               : "UDP_SEGMENT over IPv4 failed with EIO: switched off"});
       return true;
     }
     if (error == EINVAL || error == EMSGSIZE) {

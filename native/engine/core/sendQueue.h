@@ -13,6 +13,11 @@
 
 namespace beam::core {
 
+struct UdpOffloads {
+  bool segment = true;
+  bool gro = true;
+};
+
 class SendQueue {
  public:
   /** Chosen: some eight full super-packets; stays in a core's second cache. */
@@ -23,15 +28,24 @@ class SendQueue {
 
   void setSockets(kernel::UdpPair sockets) {
     sockets_ = std::move(sockets);
+    if (!allowed_[0].gro) sockets_.v4.stopGro();
+    if (!allowed_[1].gro) sockets_.v6.stopGro();
     const int port = (sockets_.v4.fd ? sockets_.v4 : sockets_.v6).port();
     port_ = port > 0 ? static_cast<uint16_t>(port) : uint16_t{0};
   }
   void setMark(uint32_t mark) { mark_ = mark; }
   const kernel::UdpPair& sockets() const { return sockets_; }
-  /** Turns UDP_SEGMENT off whatever the sockets say. */
-  void allowSegment(bool allowed) { allowSegment_ = allowed; }
+  /** What a family's sockets may use, these and later ones. */
+  void allow(uint8_t family, UdpOffloads offloads) { allowed_[family == 4 ? 0 : 1] = offloads; }
   /** UDP_SEGMENT is in use. */
-  bool segmenting() const { return allowSegment_ && (sockets_.v4.segment || sockets_.v6.segment); }
+  bool segmenting(uint8_t family) const {
+    return allowed_[family == 4 ? 0 : 1].segment && sockets_.of(family).segment;
+  }
+  /** UDP_GRO failed there: never again. */
+  void stopGro(uint8_t family) {
+    allowed_[family == 4 ? 0 : 1].gro = false;
+    (family == 4 ? sockets_.v4 : sockets_.v6).stopGro();
+  }
 
   /** Room for that many bytes in that many datagrams; null if there isn't. */
   uint8_t* reserve(size_t bytes, size_t datagrams);
@@ -91,7 +105,7 @@ class SendQueue {
   uint32_t mark_ = 0;
   uint64_t nowNs_ = 0;
   kernel::Faults faults_;
-  bool allowSegment_ = true;
+  UdpOffloads allowed_[2];
   bool blocked_[2] = {false, false};
 };
 

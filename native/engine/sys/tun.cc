@@ -84,6 +84,7 @@ int Tun::setOffloads(bool tcp, bool udp) {
 }
 
 int Tun::read(std::span<uint8_t> into) {
+  if (faults_.offloadRead != 0 && (offloads_.tcp || offloads_.udp)) return -faults_.offloadRead;
   const ssize_t bytes = ::read(fd_.get(), into.data(), into.size());
   return bytes < 0 ? -errno : static_cast<int>(bytes);
 }

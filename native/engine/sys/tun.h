@@ -22,9 +22,13 @@ struct Faults {
   /** Every write to the TUN; those of joined packets only. */
   int write = 0;
   int joinedWrite = 0;
+  /** Every read from the TUN while it has offloads. */
+  int offloadRead = 0;
   /** Every send; those of more than one segment only. */
   int send = 0;
   int segmentSend = 0;
+  /** Every receive from a socket with UDP_GRO. */
+  int groReceive = 0;
   /** The next send from a fixed local address. */
   bool localOnce = false;
 };

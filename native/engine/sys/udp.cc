@@ -108,6 +108,11 @@ int UdpSocket::setMark(uint32_t mark) const {
   return setInt(fd.get(), SOL_SOCKET, SO_MARK, static_cast<int>(mark));
 }
 
+void UdpSocket::stopGro() {
+  if (fd) setInt(fd.get(), IPPROTO_UDP, UDP_GRO, 0);
+  gro = false;
+}
+
 int UdpPair::open(uint16_t port, uint32_t mark, bool reusePort, UdpPair& out) {
   for (int tries = 0;; tries++) {
     UdpPair pair;

@@ -26,6 +26,8 @@ struct UdpSocket {
   int port() const;
   /** 0 or a negative errno. */
   int setMark(uint32_t mark) const;
+  /** What has arrived joined and waits loses its bounds: it is counted as forged. */
+  void stopGro();
 };
 
 /** Both families on one port. IPv4 alone is enough where IPv6 is off, and the other way round. */

@@ -42,12 +42,16 @@ std::unique_ptr<Device> openDevice(cipher::Choice choice, std::atomic<uint32_t>&
   return device;
 }
 
-void connect(Device& device, uint16_t remotePort, uint8_t theirs) {
+void connect(Device& device, uint16_t remotePort, uint8_t theirs, uint8_t outer = 4) {
   device.addPeer(kPeer);
   PathRecord path{};
-  path.family = 4;
+  path.family = outer;
   path.port = remotePort;
   path.remote = {127, 0, 0, 1};
+  if (outer == 6) {
+    path.remote = {};
+    path.remote[15] = 1;
+  }
   device.setPath(kPeer, path);
   const AddressBits address{(uint64_t{10} << 56) | (uint64_t{7} << 48) | (uint64_t{theirs} << 32), 0};
   const AddressBits address6{0xfd07000000000000, theirs};
@@ -189,6 +193,20 @@ TEST(bare, "two engines carry packets without any offload") {
   exchange(cipher::Choice::best, Suite::chacha20Poly1305, {false, false, false}, 20);
 }
 
+/** Two engines with a session, over loopback. */
+std::pair<std::unique_ptr<Device>, std::unique_ptr<Device>> connectedPair(
+    std::atomic<uint32_t>& wakes, uint8_t outer = 4) {
+  auto a = openDevice(cipher::Choice::best, wakes);
+  auto b = openDevice(cipher::Choice::best, wakes);
+  const int portA = a->bind(0);
+  const int portB = b->bind(0);
+  CHECK(portA > 0 && portB > 0);
+  connect(*a, static_cast<uint16_t>(portB), 2, outer);
+  connect(*b, static_cast<uint16_t>(portA), 1, outer);
+  rekey(*a, *b, 1, Suite::chacha20Poly1305);
+  return {std::move(a), std::move(b)};
+}
+
 /** Sends one super-packet of ten full segments from a to b; how many packets arrive. */
 size_t arrivals(Device& a, Device& b, Random& random, uint8_t version, bool tcp) {
   const auto super = test::makePacket({.version = version, .tcp = tcp, .gsoBytes = 1000,
@@ -210,34 +228,87 @@ TEST(faults, "an offload that fails is switched off, and no more than its batch 
   Random random(33);
   std::atomic<uint32_t> wakes{0};
   auto a = openDevice(cipher::Choice::best, wakes);
-  auto b = openDevice(cipher::Choice::best, wakes);
   const int portA = a->bind(0);
-  const int portB = b->bind(0);
-  connect(*a, static_cast<uint16_t>(portB), 2);
-  connect(*b, static_cast<uint16_t>(portA), 1);
-  rekey(*a, *b, 1, Suite::chacha20Poly1305);
-  CHECK(arrivals(*a, *b, random, 4, true) == 10);
-
-  for (const bool tcp : {true, false}) {
-    b->pairFaults({.joinedWrite = EIO});
-    CHECK(arrivals(*a, *b, random, 4, tcp) < 10);
-    const core::Stats stats = b->stats();
-    CHECK((tcp ? stats.joinTcp : stats.joinUdp) == false);
-    CHECK(stats.counters.drops[static_cast<size_t>(core::Drop::tunWriteFailed)] > 0);
-    CHECK(arrivals(*a, *b, random, 4, tcp) == 10);
-    CHECK(arrivals(*a, *b, random, 6, tcp) == 10);
+  // TSO and USO: the TUN refuses a joined packet.
+  for (const int error : {EIO, EINVAL}) {
+    auto c = openDevice(cipher::Choice::best, wakes);
+    const int portC = c->bind(0);
+    connect(*c, static_cast<uint16_t>(portA), 1);
+    connect(*a, static_cast<uint16_t>(portC), 2);
+    rekey(*a, *c, error == EIO ? 2 : 3, Suite::chacha20Poly1305);
+    for (const bool tcp : {true, false}) {
+      for (const uint8_t version : {4, 6}) {
+        c->pairFaults({.joinedWrite = error});
+        CHECK(arrivals(*a, *c, random, version, tcp) < 10);
+        const core::Stats stats = c->stats();
+        const core::Families& join = tcp ? stats.joinTcp : stats.joinUdp;
+        CHECK(version == 4 ? !join.four && join.six : !join.six);
+        CHECK(stats.counters.drops[static_cast<size_t>(core::Drop::tunWriteFailed)] > 0);
+        CHECK(arrivals(*a, *c, random, version, tcp) == 10);
+        c->pairFaults({});
+      }
+    }
   }
+}
 
-  b->pairFaults({});
-  a->pairFaults({.segmentSend = EINVAL});
-  CHECK(arrivals(*a, *b, random, 4, true) == 10);
-  CHECK(a->stats().udpSegment);  // a matter of the path, not of the machine
-  a->setPath(kPeer, a->traffic(kPeer).path);
-  a->pairFaults({.segmentSend = EIO});
-  CHECK(arrivals(*a, *b, random, 6, true) == 10);
-  CHECK(!a->stats().udpSegment);
-  CHECK(arrivals(*a, *b, random, 4, true) == 10);
-  CHECK(a->stats().counters.drops[static_cast<size_t>(core::Drop::sendFailed)] == 0);
+TEST(readFaults, "a TUN that can't hand super-packets over loses USO first, then TSO, and no more") {
+  Random random(34);
+  std::atomic<uint32_t> wakes{0};
+  for (const int error : {EIO, EINVAL}) {
+    auto [a, b] = connectedPair(wakes);
+    CHECK(a->stats().tunTcp && a->stats().tunUdp);
+    a->pairFaults({.offloadRead = error});
+    for (int round = 0; round < 2; round++) {
+      for (const uint8_t version : {4, 6}) CHECK(arrivals(*a, *b, random, version, true) == 10);
+    }
+    CHECK(!a->stats().tunTcp && !a->stats().tunUdp);
+  }
+}
+
+TEST(segmentFaults, "UDP_SEGMENT that fails is left to the path, or switched off for its family") {
+  Random random(35);
+  std::atomic<uint32_t> wakes{0};
+  for (const uint8_t outer : {4, 6}) {
+    auto [a, b] = connectedPair(wakes, outer);
+    const auto used = [&, &sender = *a] {
+      const core::Families families = sender.stats().udpSegment;
+      return outer == 4 ? families.four : families.six;
+    };
+    a->pairFaults({.segmentSend = EINVAL});
+    CHECK(arrivals(*a, *b, random, 4, true) == 10);
+    CHECK(used());  // a matter of the path, not of the machine
+    a->setPath(kPeer, a->traffic(kPeer).path);
+    a->pairFaults({.segmentSend = EIO});
+    CHECK(arrivals(*a, *b, random, 6, true) == 10);
+    CHECK(!used());
+    const core::Families rest = a->stats().udpSegment;
+    CHECK(outer == 4 ? rest.six : rest.four);
+    CHECK(arrivals(*a, *b, random, 4, true) == 10);
+    CHECK(a->stats().counters.drops[static_cast<size_t>(core::Drop::sendFailed)] == 0);
+    CHECK(a->bind(0) > 0);
+    CHECK(!used());  // new sockets don't bring it back
+  }
+}
+
+TEST(groFaults, "UDP_GRO that fails is switched off for its family, and only what had arrived is lost") {
+  Random random(36);
+  std::atomic<uint32_t> wakes{0};
+  for (const uint8_t outer : {4, 6}) {
+    for (const int error : {EIO, EINVAL}) {
+      auto [a, b] = connectedPair(wakes, outer);
+      CHECK(b->stats().udpGro.four && b->stats().udpGro.six);
+      b->pairFaults({.groReceive = error});
+      arrivals(*a, *b, random, 4, false);
+      for (const uint8_t version : {4, 6}) CHECK(arrivals(*a, *b, random, version, false) == 10);
+      const core::Families gro = b->stats().udpGro;
+      CHECK(outer == 4 ? !gro.four && gro.six : gro.four && !gro.six);
+      const int port = b->bind(0);
+      CHECK(port > 0);
+      connect(*a, static_cast<uint16_t>(port), 2, outer);
+      const core::Families after = b->stats().udpGro;
+      CHECK(outer == 4 ? !after.four && after.six : after.four && !after.six);
+    }
+  }
 }
 
 TEST(ends, "an engine ends with packets, events and commands under way") {
