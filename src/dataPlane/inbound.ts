@@ -60,6 +60,7 @@ export class Inbound {
     const refusal = session.open(packet, bytes, now);
     if (refusal !== null) {
       drops.drop(refusal);
+      if (refusal === 'forged' && session.isWorn) this.#dropWorn(session, now);
       return;
     }
     const peer = this.#parts.peer(session.peer);
@@ -70,6 +71,11 @@ export class Inbound {
     }
     this.#parts.events.activity(peer).dataReceivedAt = now;
     if (this.#deliver(peer, packet, ecn)) peer.receivedBytes += bytes.length;
+  }
+
+  #dropWorn(session: TransportSession, now: Instant): void {
+    const peer = this.#parts.peer(session.peer);
+    if (peer.keyring.drop(session)) this.#parts.events.keysNeeded(peer, now);
   }
 
   #authenticated(peer: EnginePeer, session: TransportSession, path: Path, now: Instant): void {

@@ -29,9 +29,14 @@ export interface SessionKeys {
 }
 
 export interface SessionLimits {
-  /** Packets sent after which new keys are asked for / nothing is sent or accepted any more. */
+  /** Packets sent after which new keys are asked for. */
   readonly rekeyAfterMessages: bigint;
+  /** Packets sent after which nothing is sent any more: what the AEAD bears. */
+  readonly sendAtMostMessages: bigint;
+  /** From this counter on nothing is sent or accepted. */
   readonly rejectAfterMessages: bigint;
+  /** Datagrams that failed to open, 1 to 2^53 - 1: with that many the session is dropped. */
+  readonly dropAfterForgeries: bigint;
   /** Age at which sending asks for new keys; null for the responder, who doesn't rekey by time. */
   readonly rekeyAfterMs: number | null;
   /** Age at which receiving asks for new keys; null for the responder. */

@@ -66,6 +66,16 @@ export class Keyring<Session extends Keyed> {
     return true;
   }
 
+  /** Takes one session out; true if it was the current one. */
+  drop(session: Session): boolean {
+    const wasCurrent = session === this.#current;
+    if (wasCurrent) this.#current = null;
+    if (session === this.#previous) this.#previous = null;
+    if (session === this.#next) this.#next = null;
+    this.#dropAll([session]);
+    return wasCurrent;
+  }
+
   dropAll(): void {
     const all = [this.#previous, this.#current, this.#next];
     this.#previous = this.#current = this.#next = null;

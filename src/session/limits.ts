@@ -1,6 +1,6 @@
 // Every limit of a session and of a peer's state, in one place. SPEC.md 4.3; derived ones are
 // expressions. Sources: the WireGuard paper, section 6.1, and the Linux module's messages.h.
-import type { SessionLimits } from '../ports/dataPlane.js';
+import type { SessionLimits, Suite } from '../ports/dataPlane.js';
 
 /** Specified by the paper. */
 export const REKEY_AFTER_MESSAGES = 2n ** 60n;
@@ -10,6 +10,17 @@ export const REJECT_AFTER_TIME_MS = 180_000;
 export const REKEY_ATTEMPT_TIME_MS = 90_000;
 export const REKEY_TIMEOUT_MS = 5_000;
 export const KEEPALIVE_TIMEOUT_MS = 10_000;
+
+/** RFC 9001 6.6 and B.1: AES-GCM bears 2^28 packets of up to 2^11 bytes; beyond, it is blocks. */
+const GCM_MESSAGES = 2n ** 28n;
+const GCM_SHORT_MESSAGE_BYTES = 2 ** 11;
+const AES_BLOCK_BYTES = 16;
+const GCM_BLOCKS = (GCM_MESSAGES * BigInt(GCM_SHORT_MESSAGE_BYTES)) / BigInt(AES_BLOCK_BYTES);
+/** RFC 9001 6.6, integrity. */
+const FORGERIES: Readonly<Record<Suite, bigint>> = {
+  'chacha20-poly1305': 2n ** 36n,
+  'aes-256-gcm': 2n ** 52n,
+};
 
 /** The Linux module's: jitter of a third of a second, drawn as whole milliseconds from 0. */
 export const REKEY_TIMEOUT_JITTER_MS = 333;
@@ -37,12 +48,32 @@ export const LOAD_HYSTERESIS_MS = 1000;
 /** wireguard-go's MaxPeers. */
 export const MAX_PEERS = 65_536;
 
+/** Packets of up to `packetBytes` that a key of the suite may seal. SPEC.md 4.3. */
+function sealableMessages(suite: Suite, packetBytes: number): bigint {
+  if (suite === 'chacha20-poly1305') return REJECT_AFTER_MESSAGES;
+  if (packetBytes <= GCM_SHORT_MESSAGE_BYTES) return GCM_MESSAGES;
+  return GCM_BLOCKS / BigInt(Math.ceil(packetBytes / AES_BLOCK_BYTES));
+}
+
 /** What a WireGuard session may do; only the initiator renews by time. SPEC.md 4.3. */
 export function wireGuardLimits(role: 'initiator' | 'responder'): SessionLimits {
-  const initiates = role === 'initiator';
+  return sessionLimits({ role, suite: 'chacha20-poly1305', mtuBytes: 65_535 });
+}
+
+/** The same for any suite; `mtuBytes` bounds the packets that are sealed. */
+export function sessionLimits(session: {
+  readonly role: 'initiator' | 'responder';
+  readonly suite: Suite;
+  readonly mtuBytes: number;
+}): SessionLimits {
+  const initiates = session.role === 'initiator';
+  const sendAtMostMessages = sealableMessages(session.suite, session.mtuBytes);
+  const half = sendAtMostMessages / 2n;
   return {
-    rekeyAfterMessages: REKEY_AFTER_MESSAGES,
+    rekeyAfterMessages: half < REKEY_AFTER_MESSAGES ? half : REKEY_AFTER_MESSAGES,
+    sendAtMostMessages,
     rejectAfterMessages: REJECT_AFTER_MESSAGES,
+    dropAfterForgeries: FORGERIES[session.suite],
     rekeyAfterMs: initiates ? REKEY_AFTER_TIME_MS : null,
     rekeyOnReceiveAfterMs: initiates ? REKEY_ON_RECEIVE_AFTER_MS : null,
     rejectAfterMs: REJECT_AFTER_TIME_MS,

@@ -28,12 +28,15 @@ export class TransportSession implements Keyed {
   readonly #remoteIndex: number;
   readonly #limits: SessionKeys['limits'];
   readonly #rejectAt: CounterLimit;
+  /** The counter that is never sent. */
+  readonly #sendBelow: CounterLimit;
   /** The counter past which more than `rekeyAfterMessages` packets were sent. */
   readonly #rekeyAt: CounterLimit;
   readonly #sending: Direction;
   readonly #receiving: Direction;
   readonly #counter = new SendCounter();
   readonly #window: ReplayWindow;
+  #forgeries = 0;
   #maySend = true;
   #askedOnReceive = false;
 
@@ -47,6 +50,9 @@ export class TransportSession implements Keyed {
     this.#remoteIndex = keys.remoteIndex;
     this.#limits = keys.limits;
     this.#rejectAt = counterLimit(keys.limits.rejectAfterMessages);
+    const { sendAtMostMessages, rejectAfterMessages } = keys.limits;
+    this.#sendBelow =
+      sendAtMostMessages < rejectAfterMessages ? counterLimit(sendAtMostMessages) : this.#rejectAt;
     this.#rekeyAt = counterLimit(keys.limits.rekeyAfterMessages + 1n);
     this.#sending = new Direction(keys.suite, keys.sendKey);
     this.#receiving = new Direction(keys.suite, keys.receiveKey);
@@ -70,7 +76,7 @@ export class TransportSession implements Keyed {
    */
   seal(datagram: Uint8Array, packet: Uint8Array, sealed: Uint8Array): void {
     const { high, low } = this.#counter;
-    assert(!reached(high, low, this.#rejectAt), 'a spent session seals nothing');
+    assert(!reached(high, low, this.#sendBelow), 'a spent session seals nothing');
     this.#counter.advance();
     datagram.fill(0, 0, 4);
     datagram[0] = MESSAGE_TYPE.transport;
@@ -89,8 +95,16 @@ export class TransportSession implements Keyed {
     const high = readU32(datagram, TRANSPORT_HEADER.counter.start + 4);
     if (this.#tooOld(now) || reached(high, low, this.#rejectAt)) return 'expired';
     const sealed = datagram.subarray(TRANSPORT_HEADER.bytes);
-    if (!this.#receiving.open(packet, sealed, high, low)) return 'forged';
+    if (!this.#receiving.open(packet, sealed, high, low)) {
+      this.#forgeries++;
+      return 'forged';
+    }
     return this.#window.accept(high, low) ? null : 'replayed';
+  }
+
+  /** True if it has met as many forgeries as its cipher bears: to be dropped. */
+  get isWorn(): boolean {
+    return this.#forgeries >= this.#limits.dropAfterForgeries;
   }
 
   /** True if sending should ask for new keys. */
@@ -121,7 +135,7 @@ export class TransportSession implements Keyed {
   }
 
   #spent(): boolean {
-    return reached(this.#counter.high, this.#counter.low, this.#rejectAt);
+    return reached(this.#counter.high, this.#counter.low, this.#sendBelow);
   }
 }
 

@@ -28,6 +28,15 @@ async function sendsUnder(harness: EngineHarness, session: RemoteSession): Promi
   }
 }
 
+/** Datagrams that name the session and don't open. */
+async function forge(harness: EngineHarness, session: RemoteSession, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const bytes = session.seal(fromPeer(), BigInt(50 + i));
+    bytes[bytes.length - 1]! ^= 1;
+    await harness.deliverUdp(0, { bytes });
+  }
+}
+
 export function sessionContract(engine: EngineUnderTest): void {
   for (const suite of ['chacha20-poly1305', 'aes-256-gcm'] as const) {
     contractTest(engine, `${suite} sessions carry packets both ways`, async (t, harness) => {
@@ -52,7 +61,9 @@ export function sessionContract(engine: EngineUnderTest): void {
       createdAt: harness.now(),
       limits: {
         rekeyAfterMessages: 1n,
+        sendAtMostMessages: 2n,
         rejectAfterMessages: 2n,
+        dropAfterForgeries: 1n,
         rekeyAfterMs: null,
         rekeyOnReceiveAfterMs: null,
         rejectAfterMs: 1,
@@ -204,6 +215,72 @@ export function sessionContract(engine: EngineUnderTest): void {
       const next = RemoteSession.install(harness, PEER);
       const sent = (await harness.takeUdp()).map(({ bytes }) => next.open(bytes).packet.length);
       t.deepEqual(sent, [32], 'the packet that waited');
+    },
+  );
+
+  contractTest(
+    engine,
+    'sends as many packets as the cipher bears, and takes more',
+    async (t, harness) => {
+      const limits = { sendAtMostMessages: 3n, rekeyAfterMessages: 1n };
+      const session = RemoteSession.install(harness, PEER, { suite: 'aes-256-gcm', limits });
+      t.true(await sendsUnder(harness, session));
+      t.is(of(await harness.takeEvents(), 'keysNeeded').length, 1, 'asked for before the end');
+      t.true(await sendsUnder(harness, session));
+      t.false(await sendsUnder(harness, session), 'the empty packet was the first');
+      session.counter = 100n;
+      t.true(await accepted(harness, session), 'the other end has limits of its own');
+      t.deepEqual(drops(harness.engine), {});
+    },
+  );
+
+  for (const suite of ['chacha20-poly1305', 'aes-256-gcm'] as const) {
+    contractTest(
+      engine,
+      `a ${suite} session that met too many forgeries is dropped`,
+      async (t, harness) => {
+        const limits = { dropAfterForgeries: 3n };
+        const older = RemoteSession.install(harness, PEER, { suite });
+        const session = RemoteSession.install(harness, PEER, { suite, limits });
+        await harness.takeEvents();
+        await forge(harness, session, 2);
+        t.true(await accepted(harness, session), 'one is left');
+        const again = session.seal(fromPeer(), 0n);
+        await harness.deliverUdp(0, { bytes: again }, { bytes: again });
+        t.true(await accepted(harness, session), 'replays are no forgeries');
+        await harness.takeEvents();
+        await harness.advance(120);
+        await forge(harness, session, 1);
+        const events = await harness.takeEvents();
+        t.deepEqual(
+          events.filter(({ kind }) => kind !== 'activity'),
+          [
+            { kind: 'keysDropped', peer: PEER, localIndex: session.localIndex },
+            { kind: 'keysNeeded', peer: PEER },
+          ],
+        );
+        t.false(await accepted(harness, session));
+        t.false(await sendsUnder(harness, session));
+        t.true(await accepted(harness, older), 'the others stay');
+        t.deepEqual(drops(harness.engine), { forged: 3, noSession: 1, replayed: 2 });
+        t.is(harness.engine.traffic(PEER).session, null);
+      },
+    );
+  }
+
+  contractTest(
+    engine,
+    'a previous session that met too many forgeries asks for nothing',
+    async (t, harness) => {
+      const old = RemoteSession.install(harness, PEER, { limits: { dropAfterForgeries: 1n } });
+      const session = RemoteSession.install(harness, PEER);
+      await harness.takeEvents();
+      await forge(harness, old, 1);
+      t.deepEqual(await harness.takeEvents(), [
+        { kind: 'keysDropped', peer: PEER, localIndex: old.localIndex },
+      ]);
+      t.true(await sendsUnder(harness, session));
+      t.true(await accepted(harness, session));
     },
   );
 

@@ -10,7 +10,7 @@ import type { NativeEngineUse } from '../../src/platform/nativeEngine.js';
 import { openNativeEngine } from '../../src/platform/nativeEngine.js';
 import { peerId } from '../../src/ports/dataPlane.js';
 import type { Suite } from '../../src/ports/dataPlane.js';
-import { wireGuardLimits } from '../../src/session/limits.js';
+import { sessionLimits } from '../../src/session/limits.js';
 
 export interface EndOptions {
   readonly role: 'initiator' | 'responder';
@@ -59,7 +59,7 @@ engine.installKeys({
   sendKey: key(isInitiator ? 1 : 2),
   receiveKey: key(isInitiator ? 2 : 1),
   createdAt: systemClock().now(),
-  limits: wireGuardLimits(options.role),
+  limits: sessionLimits({ role: options.role, suite: options.suite, mtuBytes: options.mtu }),
 });
 process.on('SIGUSR1', () => print({ kind: 'stats', ...engine.stats() }));
 process.on('SIGTERM', () => {

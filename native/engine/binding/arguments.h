@@ -35,7 +35,7 @@ inline constexpr napi_type_tag kHandleTag = {0x6265616d656e6769, 0x6e652d6465766
 /** A call's arguments, read in order; the first that doesn't fit leaves a TypeError pending. */
 class Arguments {
  public:
-  static constexpr size_t kMax = 16;
+  static constexpr size_t kMax = 20;
   Arguments(napi_env env, napi_callback_info info) : env_(env) {
     napi_get_cb_info(env, info, &count_, values_, nullptr, nullptr);
   }

@@ -69,8 +69,8 @@ uint64_t nsOf(double ms) { return ms < 0 ? core::kNever : static_cast<uint64_t>(
 
 /**
  * installKeys(engine, slot, generation, initiator, localIndex, remoteIndex, suite, sendKey,
- * receiveKey, createdAtMs, rekeyAfterMessages, rejectAfterMessages, rekeyAfterMs or -1,
- * rekeyOnReceiveAfterMs or -1, rejectAfterMs).
+ * receiveKey, createdAtMs, rekeyAfterMessages, sendAtMostMessages, rejectAfterMessages,
+ * dropAfterForgeries, rekeyAfterMs or -1, rekeyOnReceiveAfterMs or -1, rejectAfterMs).
  */
 napi_value installKeys(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -86,7 +86,9 @@ napi_value installKeys(napi_env env, napi_callback_info info) {
   const auto receiveKey = arguments.bytes();
   session.createdNs = nsOf(arguments.number());
   session.limits.rekeyAfterMessages = arguments.bigint();
+  session.limits.sendAtMostMessages = arguments.bigint();
   session.limits.rejectAfterMessages = arguments.bigint();
+  session.limits.dropAfterForgeries = arguments.bigint();
   session.limits.rekeyAfterNs = nsOf(arguments.number());
   session.limits.rekeyOnReceiveAfterNs = nsOf(arguments.number());
   session.limits.rejectAfterNs = nsOf(arguments.number());

@@ -278,6 +278,26 @@ void Loop::confirm(Peer& peer) {
   transmitter_.sendStaged(peer, nowNs_);
 }
 
+void Loop::worn(Session& session) {
+  const uint32_t index = session.localIndex;
+  const PeerRef ref = session.peer->ref;
+  if (!leads()) {
+    if (session.wornTold) return;
+    session.wornTold = true;
+    crew_.front()->enqueue([ref, index](Loop& leader) {
+      Session* known = leader.peers_.session(index);
+      if (known != nullptr && known->peer->ref == ref) leader.worn(*known);
+    });
+    return;
+  }
+  Peer& peer = *session.peer;
+  if (peers_.dropSession(session)) peers_.needKeys(peer, nowNs_);
+  passOn([ref, index](Loop& loop) {
+    Session* known = loop.peers_.session(index);
+    if (known != nullptr && known->peer->ref == ref) loop.peers_.dropSession(*known);
+  });
+}
+
 bool Loop::handOver(uint32_t share, std::span<const uint8_t> datagram,
                     const kernel::ReceivedMessage& message) {
   Loop& other = *crew_[share];

@@ -98,6 +98,7 @@ class Loop final : private PeerChanges {
 
   void roamed(Peer& peer, const packet::PathRecord& path) override;
   void confirmed(Peer& peer, Session& session) override;
+  void worn(Session& session) override;
   bool handOver(uint32_t share, std::span<const uint8_t> datagram,
                 const kernel::ReceivedMessage& message) override;
   void confirm(Peer& peer);

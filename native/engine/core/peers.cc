@@ -86,6 +86,12 @@ void Peers::expireKeys(Peer& peer) {
 
 void Peers::dropKeys(Peer& peer) { drop(peer.keys.clear()); }
 
+bool Peers::dropSession(Session& session) {
+  const bool wasCurrent = session.peer->keys.remove(&session);
+  drop({&session, nullptr, nullptr});
+  return wasCurrent;
+}
+
 void Peers::confirm(Peer& peer) {
   const uint32_t localIndex = peer.keys.next()->localIndex;
   drop(peer.keys.confirm());

@@ -46,6 +46,8 @@ class Peers {
                std::span<const uint8_t, 32> receiveKey);
   void expireKeys(Peer& peer);
   void dropKeys(Peer& peer);
+  /** One session; true if it was its peer's current one. */
+  bool dropSession(Session& session);
   /** The first packet under `next`: reports and rotates. */
   void confirm(Peer& peer);
 

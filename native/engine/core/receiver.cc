@@ -142,14 +142,19 @@ void Receiver::openWaiting() {
     Session& session = *waitingSession_;
     cipher_.open(session.suite, session.receiveState, {jobs_.data(), waitingCount_});
     for (uint32_t i = 0; i < waitingCount_; i++) {
-      if (!jobs_[i].opened) {
+      if (session.worn()) {
+        // As if it had been dropped right when it was worn.
+        counters_.drop(Drop::noSession);
+      } else if (!jobs_[i].opened) {
         counters_.drop(Drop::forged);
+        session.forgeries++;
       } else if (!session.window.accept(jobs_[i].counter)) {
         counters_.drop(Drop::replayed);
       } else {
         opened(session, waiting_[i]);
       }
     }
+    if (session.worn()) changes_.worn(session);
   }
   waitingCount_ = 0;
   waitingSession_ = nullptr;

@@ -21,6 +21,8 @@ class PeerChanges {
   virtual void roamed(Peer& peer, const packet::PathRecord& path) = 0;
   /** The first packet under the peer's `next`. */
   virtual void confirmed(Peer& peer, Session& session) = 0;
+  /** The session has met as many forgeries as it may; it may be gone afterwards. */
+  virtual void worn(Session& session) = 0;
   /** A datagram for another loop's share; false if that has no room. */
   virtual bool handOver(uint32_t share, std::span<const uint8_t> datagram,
                         const kernel::ReceivedMessage& message) = 0;

@@ -2,6 +2,7 @@
 // packets and what is to be reported about it. Both belong to one loop; where a device has several,
 // each has its own copies, and only the send counter is shared.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -21,11 +22,17 @@ inline constexpr uint64_t kNever = UINT64_MAX;
 
 struct SessionLimits {
   uint64_t rekeyAfterMessages;
+  /** What the AEAD bears under one key; RFC 9001 6.6. */
+  uint64_t sendAtMostMessages;
   uint64_t rejectAfterMessages;
+  /** Datagrams that failed to open: with that many the session is dropped. */
+  uint64_t dropAfterForgeries;
   /** kNever where the session isn't renewed by age. */
   uint64_t rekeyAfterNs;
   uint64_t rekeyOnReceiveAfterNs;
   uint64_t rejectAfterNs;
+
+  uint64_t lastSent() const { return std::min(sendAtMostMessages, rejectAfterMessages); }
 };
 
 /**
@@ -48,13 +55,18 @@ struct Session {
   uint8_t* sendState = nullptr;
   uint8_t* receiveState = nullptr;
   std::shared_ptr<SendCounter> sendCounter;
+  uint64_t forgeries = 0;
   bool maySend = true;
   bool askedOnReceive = false;
   /** Under `next`, by a loop that doesn't lead: the leader was told of the first packet. */
   bool confirmTold = false;
+  /** The same of its wear. */
+  bool wornTold = false;
   packet::ReplayWindow window{};
 
   uint64_t ageNs(uint64_t nowNs) const { return nowNs > createdNs ? nowNs - createdNs : 0; }
+  /** It has met as many forgeries as its cipher bears: to be dropped. */
+  bool worn() const { return forgeries >= limits.dropAfterForgeries; }
   bool tooOld(uint64_t nowNs) const { return ageNs(nowNs) >= limits.rejectAfterNs; }
 
   /** The first of `packets` counters, if they may be sealed now; once null it stays null. */
@@ -63,7 +75,7 @@ struct Session {
     if (!maySend) return std::nullopt;
     uint64_t first = sendCounter->load(std::memory_order_relaxed);
     do {
-      if (limits.rejectAfterMessages - first < packets) {
+      if (limits.lastSent() - first < packets) {
         maySend = false;
         return std::nullopt;
       }
@@ -73,7 +85,7 @@ struct Session {
   }
 
   bool canSend(uint64_t nowNs) {
-    if (maySend && (tooOld(nowNs) || limits.rejectAfterMessages == sent())) maySend = false;
+    if (maySend && (tooOld(nowNs) || limits.lastSent() == sent())) maySend = false;
     return maySend;
   }
 

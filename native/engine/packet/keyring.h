@@ -47,6 +47,15 @@ class Keyring {
     return dropped;
   }
 
+  /** Takes one session out; true if it was the current one. */
+  bool remove(Session* session) {
+    const bool wasCurrent = session == current_;
+    for (Session** place : {&previous_, &current_, &next_}) {
+      if (*place == session) *place = nullptr;
+    }
+    return wasCurrent;
+  }
+
   Dropped clear() {
     const Dropped dropped{previous_, current_, next_};
     previous_ = current_ = next_ = nullptr;

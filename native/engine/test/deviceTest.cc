@@ -64,8 +64,8 @@ void install(Device& device, uint32_t generation, bool initiator, Suite suite) {
   keys[1].fill(static_cast<uint8_t>(generation + 100));
   const uint32_t index = generation * 2 + (initiator ? 0 : 1);
   const core::NewSession session{initiator, index, index ^ 1, suite, kernel::bootNs(),
-                                 {UINT64_MAX / 2, UINT64_MAX - 8192, core::kNever, core::kNever,
-                                  180'000'000'000}};
+                                 {UINT64_MAX / 2, UINT64_MAX, UINT64_MAX - 8192, UINT64_MAX,
+                                  core::kNever, core::kNever, 180'000'000'000}};
   device.installKeys(kPeer, session, keys[initiator ? 0 : 1], keys[initiator ? 1 : 0]);
 }
 
