@@ -92,7 +92,7 @@ export class Inbound {
     events.activity(peer).authenticatedReceivedAt = now;
   }
 
-  /** Writes what is in the padded packet to the TUN device, if the peer may send it. */
+  /** Hands what is in the padded packet to the TUN device; false if the peer may not send it. */
   #deliver(peer: EnginePeer, padded: Uint8Array, ecn: number): boolean {
     const { routes, tun, drops } = this.#parts;
     const family = ipFamily(padded);
@@ -108,8 +108,7 @@ export class Inbound {
     const packet = this.#packets.ofLength(bytes);
     // Also where RFC 6040 would drop (CE outside, not ECN-capable inside): as the Linux module.
     decapsulateEcn(packet, ecn);
-    if (tun.write(packet)) return true;
-    drops.drop('tunWriteFailed');
-    return false;
+    if (!tun.write(packet)) drops.drop('tunWriteFailed');
+    return true;
   }
 }

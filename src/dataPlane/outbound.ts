@@ -6,7 +6,7 @@ import { paddedBytes } from '../session/padding.js';
 import type { TransportSession } from '../session/transportSession.js';
 import { TRANSPORT_OVERHEAD_BYTES } from '../session/transportSession.js';
 import { PADDING_BYTES, TRANSPORT_HEADER } from '../wire/constants.js';
-import { destinationStart, ipFamily, outerTrafficClass } from '../wire/ip.js';
+import { destinationStart, ipFamily, ipPacketBytes, outerTrafficClass } from '../wire/ip.js';
 import type { DropCounters } from './drops.js';
 import type { EnginePeer } from './enginePeer.js';
 import type { EventQueue } from './eventQueue.js';
@@ -43,7 +43,7 @@ export class Outbound {
   packet(packet: Uint8Array, now: Instant): void {
     const { routes, drops } = this.#parts;
     const family = ipFamily(packet);
-    if (family === 0) {
+    if (family === 0 || ipPacketBytes(packet) === 0) {
       drops.drop('malformed');
       return;
     }
@@ -112,6 +112,10 @@ export class Outbound {
   }
 
   #seal(peer: EnginePeer, session: TransportSession, packet: Uint8Array, now: Instant): void {
+    if (peer.path === null) {
+      this.#parts.drops.drop('noEndpoint');
+      return;
+    }
     const bytes = paddedBytes(packet.length, this.#mtuBytes);
     const body = this.#bodies.ofLength(bytes);
     body.set(packet);

@@ -1,12 +1,16 @@
 // The native engine over a socket pair in place of the TUN and real UDP sockets on loopback. A
 // round trip through the engine's thread (stats) says that it has seen what was there before.
 import { constants } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as afterPolling, setTimeout as sleep } from 'node:timers/promises';
 import type { Instant } from '../../src/base/time.js';
 import { IO_CONSTANTS as C, loadIoAddon } from '../../src/platform/addon.js';
 import type { IoAddon, UdpHandle } from '../../src/platform/addon.js';
 import { systemClock } from '../../src/platform/clock.js';
-import type { NativeEngine, NativeEngineUse } from '../../src/platform/nativeEngine.js';
+import type {
+  EngineFaults,
+  NativeEngine,
+  NativeEngineUse,
+} from '../../src/platform/nativeEngine.js';
 import { openNativeEngine } from '../../src/platform/nativeEngine.js';
 import { encodePath } from '../../src/platform/udpPath.js';
 import type { DataPlane, DataPlaneEvent } from '../../src/ports/dataPlane.js';
@@ -22,6 +26,12 @@ const VNET_HEADER_BYTES = 10;
 const EVENTS_SETTLE_MS = 5;
 const DATAGRAMS_SETTLE_MS = 5;
 
+/** On a busy machine the time may be over before the loop has looked at any descriptor. */
+async function settled(ms: number): Promise<void> {
+  await sleep(ms);
+  await afterPolling();
+}
+
 let turn: Promise<void> = Promise.resolve();
 
 /** Null if there is no addon for the remote ends' sockets. */
@@ -35,6 +45,7 @@ export class NativeHarness implements EngineHarness {
   readonly #remotes: readonly Remote[];
   readonly #clock = systemClock();
   #events: DataPlaneEvent[] = [];
+  #faults: EngineFaults = {};
   #inCall = false;
   #port = 0;
   #closed = false;
@@ -142,13 +153,20 @@ export class NativeHarness implements EngineHarness {
     return Promise.resolve();
   }
 
+  /** The same, so that the engine finds them all at once. */
+  deliverUdpTogether(remote: number, datagrams: readonly IncomingDatagram[]): Promise<void> {
+    for (const { bytes, ecn = 0 } of datagrams) this.#remotes[remote]!.send(this.#port, bytes, ecn);
+    this.#settle();
+    return Promise.resolve();
+  }
+
   async takeUdp(): Promise<readonly SentDatagram[]> {
     this.#settle();
     const count = (): number =>
       this.#remotes.reduce((sum, { received }) => sum + received.length, 0);
     for (let before = -1; before < count();) {
       before = count();
-      await sleep(DATAGRAMS_SETTLE_MS);
+      await settled(DATAGRAMS_SETTLE_MS);
     }
     return this.#remotes.flatMap((remote, i) =>
       remote.received.splice(0).map((datagram) => ({ ...datagram, remote: i })),
@@ -160,7 +178,7 @@ export class NativeHarness implements EngineHarness {
     if (!this.#closed) this.#native.pair.report();
     // The report is on its way when the next call comes back.
     this.#settle();
-    await sleep(EVENTS_SETTLE_MS);
+    await settled(EVENTS_SETTLE_MS);
     return this.#events.splice(0);
   }
 
@@ -177,11 +195,17 @@ export class NativeHarness implements EngineHarness {
   readonly faults: SocketFaults = {
     failSends: (failure) => {
       const send = constants.errno[failure as keyof typeof constants.errno];
-      this.#native.pair.fail(failure === null ? {} : { send });
+      this.#fail({ send: failure === null ? 0 : send });
     },
-    makeLocalStale: () => this.#native.pair.fail({ localOnce: true }),
-    refuseWrites: (refuse) => this.#native.pair.fail(refuse ? { write: constants.errno.EIO } : {}),
+    makeLocalStale: () => this.#fail({ localOnce: true }),
+    refuseWrites: (refuse) => this.#fail({ write: refuse ? constants.errno.EIO : 0 }),
   };
+
+  #fail(change: EngineFaults): void {
+    this.#faults = { ...this.#faults, ...change };
+    this.#native.pair.fail(this.#faults);
+    this.#faults = { ...this.#faults, localOnce: false };
+  }
 
   close(): Promise<void> {
     this.engine.close();

@@ -86,7 +86,9 @@ void Receiver::datagram(std::span<uint8_t> bytes, const kernel::ReceivedMessage&
   }
   const uint64_t counter = packet::loadLe64(&bytes[8]);
   if (counter >= session->limits.rejectAfterMessages || session->tooOld(nowNs_)) {
-    counters_.drop(Drop::expired);
+    // A forgery right before it may have been its session's last.
+    openWaiting();
+    counters_.drop(peers_.session(index) == nullptr ? Drop::noSession : Drop::expired);
     return;
   }
   const std::span<uint8_t> sealed = bytes.subspan(kTransportHeaderBytes);
@@ -131,6 +133,8 @@ void Receiver::control(std::span<const uint8_t> bytes, const kernel::ReceivedMes
     counters_.drop(Drop::controlOverflow);
     return;
   }
+  // Events keep the order of the datagrams.
+  openWaiting();
   Event event{.kind = EventKind::controlReceived, .path = message.path};
   event.bytes = static_cast<uint32_t>(bytes.size());
   std::memcpy(event.datagram.data(), bytes.data(), bytes.size());
