@@ -60,4 +60,17 @@ if compgen -G "$out/addon_*.o" >/dev/null; then
     node --expose-gc addonLifetimes.cjs "$out/beam_io.node" ${BEAM_TEST_NAMESPACE:+tun}
 fi
 
-[ ! -f ../engine/test/run.sh ] || bash ../engine/test/run.sh
+bash ../engine/test/run.sh
+
+# Its findings count as one more check; a minute a target in a long run.
+seconds=4
+[ "${BEAM_LONG:-}" != 1 ] || seconds=60
+fuzzed=$(bash ../engine/fuzz/run.sh "$seconds") || {
+  printf '%s\n' "$fuzzed"
+  exit 1
+}
+printf '%s\n' "$fuzzed"
+case $fuzzed in
+  skipped:*) printf '1 passed, 0 failed, 1 skipped\n' ;;
+  *) printf '2 passed, 0 failed, 0 skipped\n' ;;
+esac

@@ -38,7 +38,8 @@ struct Engine {
     std::array<uint8_t, 32> key{7};
     device->installKeys({0, 1},
                         {false, 0x01020304, 9, Suite::chacha20Poly1305, kernel::bootNs(),
-                         {UINT64_MAX / 2, UINT64_MAX - 8192, core::kNever, core::kNever, core::kNever}},
+                         {UINT64_MAX / 2, UINT64_MAX, UINT64_MAX - 8192, UINT64_MAX, core::kNever,
+                          core::kNever, core::kNever}},
                         key, key);
     cipher = cipher::makeEvp();
     cipher->expand(Suite::chacha20Poly1305, key, state);
