@@ -11,7 +11,7 @@ import { addonFiles, IO_CONSTANTS } from './addon.js';
 declare const engineHandleBrand: unique symbol;
 export type EngineHandle = object & { readonly [engineHandleBrand]: true };
 
-export const ENGINE_ABI = 2;
+export const ENGINE_ABI = 3;
 /** One record of changeAllowedIps: family, length, 16 bytes of address. */
 export const ALLOWED_IP_BYTES = 18;
 /** core/outbox.h's EventKind, in its order. */

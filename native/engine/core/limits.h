@@ -5,7 +5,7 @@
 namespace beam::core {
 
 /** Raised with every change of what the binding takes or gives. */
-inline constexpr uint32_t kAbi = 2;
+inline constexpr uint32_t kAbi = 3;
 
 /** The Linux module's MAX_STAGED_PACKETS, for one peer. */
 inline constexpr uint32_t kMaxStagedPackets = 128;
