@@ -3,6 +3,7 @@
 import { createSocket } from 'node:dgram';
 import { constants, readFileSync } from 'node:fs';
 import { access, open, readdir, readFile, stat } from 'node:fs/promises';
+import { relative } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseAddress, type IpAddress, formatAddress } from '../../base/ip.js';
@@ -20,9 +21,10 @@ import type { EndpointFacts } from './endpointChecks.js';
 import type { AddonFacts, BufferFacts, ClockFacts, ToolFacts, TunFacts } from './hostChecks.js';
 
 const ip = new IpTool(runCommand);
+const PACKAGE = new URL('../../../../', import.meta.url);
 
 export function readNode(): { version: string; range: string } {
-  const text = readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(new URL('package.json', PACKAGE), 'utf8');
   const { engines } = JSON.parse(text) as { readonly engines: { readonly node: string } };
   return { version: process.versions.node, range: engines.node };
 }
@@ -33,6 +35,7 @@ export function readAddons(): AddonFacts {
   return {
     io: io.addon === null ? io.reason : null,
     engine: engine.addon === null ? engine.reason : null,
+    file: engine.addon === null ? null : relative(fileURLToPath(PACKAGE), engine.file),
   };
 }
 

@@ -36,12 +36,16 @@ export interface AddonFacts {
   /** null where it is loaded; else why not. */
   readonly io: string | null;
   readonly engine: string | null;
+  /** The engine's file, below Beam's own folder: built here, or prebuilt. */
+  readonly file: string | null;
 }
 
-export function judgeAddon({ io, engine }: AddonFacts): Check {
+export function judgeAddon({ io, engine, file }: AddonFacts): Check {
   const check = new Verdicts('addon', 'native addons');
-  if (engine === null && io === null) return check.ok('are loaded: the native engine serves');
-  if (engine === null) return check.ok(`serve with the native engine (${io ?? ''})`);
+  if (engine === null && io === null) {
+    return check.ok(`are loaded: the native engine serves (${file ?? ''})`);
+  }
+  if (engine === null) return check.ok(`serve with the native engine (${file ?? ''}; ${io ?? ''})`);
   if (io === null) return check.ok(`serve with the sodium engine (${engine})`);
   return check.warn(
     `cannot be loaded: the sodium engine serves, more slowly (${engine}; ${io})`,

@@ -48,10 +48,14 @@ test('node: a version outside of engines fails', (t) => {
 });
 
 test('addon: warns only where neither can be loaded, and says which engine follows', (t) => {
-  t.like(judgeAddon({ io: null, engine: null }), { level: 'ok' });
-  t.regex(judgeAddon({ io: 'not built', engine: null }).finding, /native engine/);
-  t.regex(judgeAddon({ io: null, engine: 'not built' }).finding, /sodium engine/);
-  t.like(judgeAddon({ io: 'not built', engine: 'ABI 0' }), { level: 'warn' });
+  const file = 'native/prebuilds/linux-x64/beam_engine.glibc.node';
+  t.like(judgeAddon({ io: null, engine: null, file }), {
+    level: 'ok',
+    finding: `are loaded: the native engine serves (${file})`,
+  });
+  t.regex(judgeAddon({ io: 'not built', engine: null, file }).finding, /native engine/);
+  t.regex(judgeAddon({ io: null, engine: 'not built', file: null }).finding, /sodium engine/);
+  t.like(judgeAddon({ io: 'not built', engine: 'ABI 0', file: null }), { level: 'warn' });
 });
 
 test('tun: fails where the device is missing, refused, or another kind of file', (t) => {
