@@ -4,11 +4,12 @@
 //   netnsTool send <address> <port> <bytes> <bytesPerS>     pseudo-random bytes; 0: at full speed
 //
 //   netnsTool count <address> <port> <idleMs>               numbered datagrams, until none comes
-//   netnsTool number <address> <port> <count> <perS>        sends them
+//   netnsTool number <address> <port> <count> <perS> <bytes>  sends them, each of that many bytes
 //
 // `receive` and `send` end with the same line: byte count and SHA-256 of what went through (`send`
 // says before it how long that took); `count`
-// ends with how many came, how many of them were different, and how many after a later one.
+// ends with how many came, how many of them were different, how many after a later one, and how many
+// with other bytes than were sent.
 import { createCipheriv, createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -72,13 +73,14 @@ async function count([address, port, idleText]: readonly string[]): Promise<void
   await once(socket, 'listening');
   print('listening');
   const seen = new Set<number>();
-  let [received, last, late] = [0, -1, 0];
+  let [received, last, late, damaged] = [0, -1, 0, 0];
   await new Promise<void>((resolve) => {
     let idle: NodeJS.Timeout | undefined;
     socket.on('message', (bytes) => {
       received++;
       const number = bytes.readUInt32BE(0);
       seen.add(number);
+      if (!bytes.equals(numbered(number, bytes.length))) damaged++;
       if (number < last) late++;
       else last = number;
       clearTimeout(idle);
@@ -86,17 +88,31 @@ async function count([address, port, idleText]: readonly string[]): Promise<void
     });
   });
   socket.close();
-  print(`${received} ${seen.size} ${late}`);
+  print(`${received} ${seen.size} ${late} ${damaged}`);
 }
 
-const NUMBERED_BYTES = 100;
+/** The number, then its hash over and over. */
+function numbered(number: number, byteLength: number): Buffer {
+  const head = Buffer.alloc(4);
+  head.writeUInt32BE(number);
+  const rest = Buffer.alloc(
+    Math.max(0, byteLength - 4),
+    createHash('sha256').update(head).digest(),
+  );
+  return Buffer.concat([head, rest]);
+}
 
-async function number([address, port, countText, rateText]: readonly string[]): Promise<void> {
+async function number([
+  address,
+  port,
+  countText,
+  rateText,
+  size,
+]: readonly string[]): Promise<void> {
   const socket = createSocket(address!.includes(':') ? 'udp6' : 'udp4');
   const startMs = performance.now();
   for (let sent = 0; sent < Number(countText); sent++) {
-    const bytes = Buffer.alloc(NUMBERED_BYTES);
-    bytes.writeUInt32BE(sent);
+    const bytes = numbered(sent, Number(size));
     const out = new Promise<void>((done) => {
       socket.send(bytes, Number(port), address, () => done());
     });

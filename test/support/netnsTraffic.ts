@@ -131,20 +131,23 @@ export interface Numbered {
   readonly distinct: number;
   /** How many came after a later one. */
   readonly late: number;
+  /** How many held other bytes than were sent. */
+  readonly damaged: number;
 }
 
 /** Sends numbered UDP datagrams and tells what became of them. */
 export async function numberedDatagrams(
   from: Namespace,
   to: { readonly namespace: Namespace; readonly address: string },
-  { count, perS, port = 7001 }: { count: number; perS: number; port?: number },
+  options: { count: number; perS: number; bytes?: number; port?: number },
 ): Promise<Numbered> {
+  const { count, perS, bytes = 100, port = 7001 } = options;
   const counter = to.namespace.spawn(toolCommand('count', to.address, port, 1_000));
   await waitFor('the counter listens', () => counter.stdout.includes('listening'));
-  await from.run(...toolCommand('number', to.address, port, count, perS));
+  await from.run(...toolCommand('number', to.address, port, count, perS, bytes));
   const line = await finalLine(counter, 30_000);
-  const [received, distinct, late] = line.split(' ').map(Number);
-  return { received: received!, distinct: distinct!, late: late! };
+  const [received, distinct, late, damaged] = line.split(' ').map(Number);
+  return { received: received!, distinct: distinct!, late: late!, damaged: damaged! };
 }
 
 export interface IperfResult {
