@@ -16,7 +16,7 @@ const CIPHERS = [
   ['openssl-evp', 'evp'],
 ] as const;
 
-async function subject(suite: string, cipher: string, seed: number) {
+function subject(suite: string, cipher: string, seed: number) {
   const child = spawn(process.execPath, [PROCESS, suite, cipher, String(seed)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -43,7 +43,7 @@ for (const suite of ['chacha20-poly1305', 'aes-256-gcm'] as const) {
         for (const ending of ['drop', 'close'] as const) {
           const seed = (process.pid * 1000 + performance.now()) >>> 0;
           const keys = [keyOf(seed), keyOf(seed + 1)] as const;
-          const { pid, tell, end } = await subject(suite, cipher, seed);
+          const { pid, tell, end } = subject(suite, cipher, seed);
           try {
             await tell('install');
             try {
