@@ -6,6 +6,7 @@ const LAYER_ROWS = [
   ['base'],
   ['ports'],
   ['wire', 'crypto'],
+  ['identity'],
   ['handshake', 'session'],
   ['peer', 'config'],
   ['dataPlane'],
@@ -67,6 +68,9 @@ const PACKAGE_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   '@noble/ciphers': ['crypto'],
   '@noble/curves': ['crypto'],
   '@noble/hashes': ['crypto'],
+  '@noble/post-quantum': ['crypto'],
+  '@scure/bip39': ['crypto'],
+  qr: ['cli'],
   'sodium-native': ['crypto', 'platform'],
 };
 
