@@ -7,7 +7,7 @@ const LAYER_ROWS = [
   ['ports'],
   ['wire', 'crypto'],
   ['identity'],
-  ['handshake', 'session'],
+  ['handshake', 'session', 'keyStore'],
   ['peer', 'config'],
   ['dataPlane'],
   ['platform'],

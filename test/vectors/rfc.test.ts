@@ -1,4 +1,5 @@
-// The vectors printed in RFC 5869, RFC 7748 and RFC 8439.
+// The vectors printed in RFC 5869, RFC 7748, RFC 8439 and RFC 9106.
+import { argon2d, argon2i, argon2id } from '@noble/hashes/argon2.js';
 import { concat, toHex } from '../../src/base/bytes.js';
 import { chacha20Poly1305, TAG_BYTES } from '../../src/crypto/aead.js';
 import { x25519 } from '../../src/crypto/dh.js';
@@ -78,3 +79,38 @@ vectorTest(
     }
   },
 );
+
+interface Argon2Vector {
+  readonly type: string;
+  readonly m_KiB: number;
+  readonly t: number;
+  readonly p: number;
+  readonly password: string;
+  readonly salt: string;
+  readonly secret: string;
+  readonly associated_data: string;
+  readonly tag: string;
+}
+
+// libsodium, which Beam uses, has neither lanes nor a secret: the RFC's vectors check its twin, which
+// test/unit/keyStore/keySlots.test.ts holds it against.
+vectorTest('Argon2: RFC 9106 section 5', ['rfc/rfc9106-argon2.json'], (t, [file]) => {
+  const { vectors } = parseVector(file) as { vectors: readonly Argon2Vector[] };
+  t.deepEqual(
+    vectors.map(({ type }) => type),
+    ['argon2d', 'argon2i', 'argon2id'],
+  );
+  const functions = { argon2d, argon2i, argon2id };
+  for (const vector of vectors) {
+    const argon2 = functions[vector.type as keyof typeof functions];
+    const tag = argon2(hex(vector.password), hex(vector.salt), {
+      t: vector.t,
+      m: vector.m_KiB,
+      p: vector.p,
+      key: hex(vector.secret),
+      personalization: hex(vector.associated_data),
+      dkLen: 32,
+    });
+    t.is(toHex(tag), vector.tag, vector.type);
+  }
+});
