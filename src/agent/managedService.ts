@@ -56,7 +56,7 @@ export class ManagedService implements Service {
   }
 
   async start(): Promise<void> {
-    const { config, keyFromFile, warnings } = await loadConfig(this.#source);
+    const { config, keyFromFile, warnings } = await loadConfig(this.#source, 'startWithoutKey');
     try {
       for (const warning of warnings) this.#warn(warning);
       this.#context.setLogLevel(config.beam.logLevel);

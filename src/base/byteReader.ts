@@ -7,7 +7,8 @@ export class ByteReader {
   #failed = false;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+    // Without Buffer's methods: its `slice` doesn't copy.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get failed(): boolean {

@@ -1,5 +1,6 @@
 // Every command with its arguments; what it does is imported when it is called. SPEC.md 9.1.
 import type { Argv } from 'yargs';
+import { KEY_COMMANDS } from './key/table.js';
 import { EXIT, usageError } from './report.js';
 
 /** A command as yargs takes it; `call` resolves with the exit status. */
@@ -196,6 +197,7 @@ const OTHER_COMMANDS: readonly Command[] = [
 export const COMMANDS: readonly Command[] = [
   ...TUNNEL_COMMANDS,
   ...FILE_COMMANDS,
+  ...KEY_COMMANDS,
   ...OTHER_COMMANDS,
 ];
 

@@ -3,7 +3,12 @@ import { toHex } from '../base/bytes.js';
 import type { Endpoint } from '../base/ip.js';
 import { formatAddress, parseAddress } from '../base/ip.js';
 import type { DeviceSnapshot, PeerSnapshot } from '../peer/change.js';
-import type { EndpointConfig, InterfaceAddress, PeerConfig } from './tunnelConfig.js';
+import type {
+  EndpointConfig,
+  InterfaceAddress,
+  InterfaceConfig,
+  PeerConfig,
+} from './tunnelConfig.js';
 import type { TunnelConfig, TunnelConfigFields } from './tunnelConfig.js';
 
 export interface RunningState {
@@ -22,7 +27,7 @@ export function savedConfig(config: TunnelConfig, running: RunningState): Tunnel
     ...config,
     interface: {
       ...own,
-      privateKey: own.privateKeyFile === null ? device.privateKey : null,
+      privateKey: isKeyElsewhere(own) ? null : device.privateKey,
       listenPort: device.listenPort === 0 ? null : device.listenPort,
       fwmark: device.fwmark,
       addresses: addresses ?? own.addresses,
@@ -31,6 +36,10 @@ export function savedConfig(config: TunnelConfig, running: RunningState): Tunnel
     peers: savedPeers(config.peers, device.peers),
   };
 }
+
+/** Then the file names where the key is, and never holds it. */
+const isKeyElsewhere = ({ privateKeyFile, privateKeyStore }: InterfaceConfig): boolean =>
+  privateKeyFile !== null || privateKeyStore !== null;
 
 /** The file's peers in its order, then those that came at run time. */
 function savedPeers(inFile: readonly PeerConfig[], running: readonly PeerSnapshot[]): PeerConfig[] {

@@ -24,10 +24,14 @@ export interface TunnelConfigFields {
 }
 
 export interface InterfaceConfig {
-  /** 32 bytes. At most one of `privateKey` and `privateKeyFile` is set. */
+  /** 32 bytes. At most one of `privateKey`, `privateKeyFile` and `privateKeyStore` is set. */
   readonly privateKey: Secret | null;
   /** [Beam] PrivateKeyFile: an absolute path, or a systemd credential's name (without a slash). */
   readonly privateKeyFile: string | null;
+  /** [Beam] PrivateKeyStore: the absolute path of the key store that has this tunnel's key. */
+  readonly privateKeyStore: string | null;
+  /** [Beam] StorePassphrase: as `privateKeyFile`; null for the credential `beam-passphrase`. */
+  readonly storePassphrase: string | null;
   /** 1 to 65,535; null lets the system choose. */
   readonly listenPort: number | null;
   /** u32; 0 for none. */

@@ -3,9 +3,12 @@
 import sodium from 'sodium-native';
 import { Secret } from '../base/secret.js';
 
-/** A secret of `byteLength` zero bytes in such memory, for the caller to fill at once. */
-export const lockedSecret = (byteLength: number): Secret =>
-  new Secret(sodium.sodium_malloc(byteLength));
+/** A secret of `byteLength` bytes in such memory, for the caller to fill at once. */
+export function lockedSecret(byteLength: number): Secret {
+  const { buffer, byteOffset } = sodium.sodium_malloc(byteLength);
+  // Without Buffer's methods: its `slice` doesn't copy, and who copies a key means it.
+  return new Secret(new Uint8Array(buffer, byteOffset, byteLength));
+}
 
 /** Moves the bytes there and zeroes where they were. */
 export function moveToLocked(bytes: Uint8Array): Secret {

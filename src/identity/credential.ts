@@ -87,7 +87,7 @@ export function encodeCredential(fields: CredentialFields, signature: Uint8Array
 
 /** Never throws, whatever the bytes are. */
 export function verifyCredential(bytes: Uint8Array, now: WallTime): CredentialVerdict {
-  const decoded = decode(bytes);
+  const decoded = decode(bytes.length > CREDENTIAL_BYTES_MAX ? bytes : Uint8Array.from(bytes));
   if (typeof decoded === 'string') return { kind: 'refused', reason: decoded };
   const { fields, signed, signature } = decoded;
   const time = checkTime(fields, now);

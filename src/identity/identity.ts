@@ -31,7 +31,7 @@ const DID_LENGTH_MAX = 57;
 /** Null if the bytes can't be a key of that kind. Keeps a copy of them. */
 export function identityOf(algorithm: SignatureAlgorithm, publicKey: Uint8Array): Identity | null {
   if (!SCHEMES[algorithm].isPublicKey(publicKey)) return null;
-  const key = publicKey.slice();
+  const key = Uint8Array.from(publicKey);
   const { prefix } = MULTICODECS.find((codec) => codec.algorithm === algorithm)!;
   return {
     algorithm,

@@ -9,6 +9,7 @@ import { hkdfExpand, hkdfExtract } from '../crypto/hkdf.js';
 import { lockedSecret } from '../crypto/lockedMemory.js';
 import type { RecordId, RecordPurpose } from './records.js';
 import {
+  checksum,
   encodeHeader,
   encodeRecords,
   recordLabel,
@@ -37,7 +38,7 @@ export function sealStore(
     const body = concat(encodeHeader(header), encodeRecords(sealed));
     const tag = new Uint8Array(TAG_BYTES);
     aes256Gcm.seal(tag, new Uint8Array(0), frameInput(body, keyOf('frame')));
-    return concat(body, tag);
+    return concat(body, tag, checksum(concat(body, tag)));
   });
 }
 

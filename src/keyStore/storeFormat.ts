@@ -1,17 +1,23 @@
 // The store file's frame: which bytes are what, before anything is decrypted. SPEC.md 10.6.
 import { assert } from '../base/assert.js';
 import { ByteReader, unsigned } from '../base/byteReader.js';
-import { concat } from '../base/bytes.js';
+import { concat, equalConstantTime } from '../base/bytes.js';
 import { TAG_BYTES } from '../crypto/aead.js';
+import { sha256 } from '../crypto/hash.js';
 import { SLOT_BODY_BYTES } from '../ports/keyManager.js';
 import { isRecordName, PURPOSE_CODES, purposeOfCode, recordKey, type RecordId } from './records.js';
 
 export const STORE_ID_BYTES = 16;
 export const STORE_SALT_BYTES = 32;
+/** Tells damage from a wrong key before there is one: the first bytes of SHA-256. */
+export const CHECKSUM_BYTES = 8;
 export const STORE_BYTES_MAX = 16 * 1024 * 1024;
 export const SLOTS_MAX = 8;
 export const RECORDS_MAX = 4096;
 export const RECORD_VALUE_BYTES = 65_536;
+
+/** Where the store lies if nothing else is said. */
+export const DEFAULT_STORE_PATH = '/var/lib/beam/keys/store';
 
 const MAGIC = new TextEncoder().encode('BEAMKEYS');
 const VERSION = 1;
@@ -43,7 +49,7 @@ export interface SealedRecord extends RecordId {
 /** A file's content, cut up and not yet authenticated. */
 export interface StoreFrame extends StoreHeader {
   readonly records: readonly SealedRecord[];
-  /** All bytes before the tag. */
+  /** All bytes before tag and checksum. */
   readonly authenticated: Uint8Array;
   readonly tag: Uint8Array;
 }
@@ -99,10 +105,16 @@ export function decodeStore(bytes: Uint8Array): StoreFrame | StoreRefusal {
   const records = readRecords(reader);
   const end = reader.offset;
   const tag = reader.take(TAG_BYTES);
+  const sum = reader.take(CHECKSUM_BYTES);
   if (storeId === null || salt === null || revision === null) return 'malformed';
   if (slots === null || records === null || tag === null || !reader.atEnd) return 'malformed';
+  const whole = bytes.subarray(0, bytes.length - CHECKSUM_BYTES);
+  if (sum === null || !equalConstantTime(sum, checksum(whole))) return 'malformed';
   return { storeId, salt, revision, slots, records, authenticated: bytes.slice(0, end), tag };
 }
+
+export const checksum = (bytes: Uint8Array): Uint8Array =>
+  sha256.hash(bytes).subarray(0, CHECKSUM_BYTES);
 
 function readSlots(reader: ByteReader): KeySlot[] | null {
   const count = reader.number(1) ?? 0;

@@ -17,15 +17,32 @@ export async function readKeyFile(
   nameOrPath: string,
   credentialsFolder: string | null,
 ): Promise<Secret> {
-  const path = keyPath(nameOrPath, credentialsFolder);
-  const { bytes, mode } = await readBounded(path, KEY_FILE_BYTES);
+  const { bytes, path } = await readSecretFile(nameOrPath, credentialsFolder);
   try {
-    if (!isCredential(path, credentialsFolder)) refuseOpenMode(path, mode);
     const key = keyFromBase64(bytes.toString('latin1').trim());
     if (key === null) throw notAKey(path);
     return new Secret(key);
   } finally {
     bytes.fill(0);
+  }
+}
+
+/**
+ * The bytes of such a file, whatever they are, and its path. The caller zeroes them. Throws
+ * OperatorError E_KEY_FILE_MODE, E_CREDENTIAL, E_CONFIG_READ.
+ */
+export async function readSecretFile(
+  nameOrPath: string,
+  credentialsFolder: string | null,
+): Promise<{ bytes: Buffer; path: string }> {
+  const path = keyPath(nameOrPath, credentialsFolder);
+  const { bytes, mode } = await readBounded(path, KEY_FILE_BYTES);
+  try {
+    if (!isCredential(path, credentialsFolder)) refuseOpenMode(path, mode);
+    return { bytes, path };
+  } catch (error) {
+    bytes.fill(0);
+    throw error;
   }
 }
 

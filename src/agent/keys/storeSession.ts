@@ -2,7 +2,7 @@
 // rolled back, who may write. SPEC.md 10.8 and 10.9.
 import { BugError } from '../../base/assert.js';
 import { equalConstantTime } from '../../base/bytes.js';
-import { OperatorError, type OperatorErrorDetails } from '../../base/errors.js';
+import { OperatorError } from '../../base/errors.js';
 import type { Secret } from '../../base/secret.js';
 import { KeyStore } from '../../keyStore/keyStore.js';
 import { keyOfRecord, recordOfKey } from '../../keyStore/records.js';
@@ -166,25 +166,21 @@ export async function openStoreFile(
 ): Promise<OpenOutcome> {
   const { current, lastGood } = await loadStoreBytes(place.files, place.path);
   if (current === null && lastGood === null) return { kind: 'absent' };
-  const attempts: { readonly attempt: Attempt; readonly notice: string | null }[] = [];
   for (const [bytes, notice] of [
     [current, null],
     [lastGood, LAST_GOOD_NOTICE],
   ] as const) {
     if (bytes === null) continue;
-    const attempt = await tryOpen(bytes, unlock);
+    const attempt = await tryOpen(bytes, unlock, place.path);
     if (attempt.kind === 'opened') {
       await settleRevision(place, attempt.store, options);
       const session = new StoreSession(place, { store: attempt.store, bytes, notice });
       return { kind: 'open', session };
     }
-    attempts.push({ attempt, notice });
-    if (attempt.kind === 'locked' && attempt.reason !== 'denied' && attempt.reason !== 'damaged') {
-      break; // The device is away: the other file would not open either.
-    }
+    // A whole file that stays locked is the one that counts: the one before may well open with a
+    // passphrase that was replaced since.
+    if (attempt.kind === 'locked') return attempt;
   }
-  const locked = attempts.map(({ attempt }) => attempt).find(({ kind }) => kind === 'locked');
-  if (locked?.kind === 'locked') return { kind: 'locked', refusal: locked.refusal };
   throw damaged(place.path);
 }
 
@@ -192,18 +188,16 @@ type Attempt =
   | { readonly kind: 'opened'; readonly store: KeyStore }
   | {
       readonly kind: 'locked';
-      readonly reason: string;
       readonly refusal: Extract<UnsealOutcome, { kind: 'refused' }>;
     }
   | { readonly kind: 'damaged' };
 
-async function tryOpen(bytes: Uint8Array, unlock: Unlock): Promise<Attempt> {
+async function tryOpen(bytes: Uint8Array, unlock: Unlock, path: string): Promise<Attempt> {
   const frame = decodeStore(bytes);
+  if (frame === 'unknownVersion') throw newerStore(path);
   if (typeof frame === 'string') return { kind: 'damaged' };
   const outcome = await unlock(frame);
-  if (outcome.kind === 'refused') {
-    return { kind: 'locked', reason: outcome.reason, refusal: outcome };
-  }
+  if (outcome.kind === 'refused') return { kind: 'locked', refusal: outcome };
   const store = openFrame(frame, outcome.storeKey);
   return store === null ? { kind: 'damaged' } : { kind: 'opened', store };
 }
@@ -242,13 +236,21 @@ async function settleRevision(
   });
 }
 
-const damaged = (path: string): OperatorError => {
-  const details: OperatorErrorDetails = {
+/** Not damage: the file before would silently undo what the newer Beam did. */
+const newerStore = (path: string): OperatorError =>
+  new OperatorError({
+    code: 'E_STORE_VERSION',
+    place: path,
+    expected: 'a key store of version 1',
+    found: 'another version',
+    remedy: 'use the version of Beam that wrote it',
+  });
+
+const damaged = (path: string): OperatorError =>
+  new OperatorError({
     code: 'E_STORE_DAMAGED',
     place: path,
     expected: 'a key store that is whole and authentic',
     found: 'a damaged one, and no good one before it',
     remedy: 'restore a backup: `beam restore FILE`',
-  };
-  return new OperatorError(details);
-};
+  });

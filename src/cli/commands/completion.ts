@@ -1,6 +1,7 @@
 // Completion scripts: commands, options, and the names of tunnels. SPEC.md 9.1.
 import { optionsOf } from '../commandOptions.js';
 import type { Command } from '../commandTable.js';
+import { KEY_ACTIONS } from '../key/actions.js';
 
 type Commands = readonly Pick<Command, 'name' | 'summary' | 'usage' | 'build'>[];
 
@@ -23,7 +24,7 @@ function optionCases(commands: Commands, assignment: (options: string) => string
 /** Commands whose argument is a tunnel or an interface, as a pattern of `case`. */
 const takesTunnel = (commands: Commands): string =>
   commands
-    .filter(({ usage }) => /[<[](tunnel|name)[>\]]/.test(usage))
+    .filter(({ name, usage }) => name !== 'key' && /[<[](tunnel|name)[>\]]/.test(usage))
     .map(({ name }) => name)
     .join(' | ');
 
@@ -64,6 +65,13 @@ ${optionCases(commands, (options) => `options='${options}'`)}  esac
       elif [ "\${COMP_WORDS[2]}" = check ]; then
         compopt -o filenames 2> /dev/null
         _beam_add -f
+      else
+        _beam_tunnels
+      fi
+      ;;
+    key)
+      if [ "$COMP_CWORD" -eq 2 ]; then
+        _beam_add -W '${KEY_ACTIONS.join(' ')}'
       else
         _beam_tunnels
       fi
@@ -112,6 +120,13 @@ ${optionCases(commands, (options) => `options=(${options})`)}  esac
         compadd check diff
       elif [[ $words[3] == check ]]; then
         _files -g '*.conf'
+      else
+        compadd -- $tunnels
+      fi
+      ;;
+    key)
+      if (( CURRENT == 3 )); then
+        compadd ${KEY_ACTIONS.join(' ')}
       else
         compadd -- $tunnels
       fi

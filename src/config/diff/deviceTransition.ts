@@ -44,9 +44,10 @@ function deviceFields(
   keyFromFile: Secret | null,
 ): Pick<DeviceChange, 'privateKey' | 'listenPort' | 'fwmark'> {
   const { privateKey, listenPort, fwmark } = diff.wanted.interface;
-  // A key file may have changed while its name stayed; the device ignores the key that it has.
+  // A key file or a store may have changed while its name stayed; the device ignores the key that it has.
   const hasNewKey =
-    keyFromFile !== null || differs(diff, 'PrivateKey') || differs(diff, 'PrivateKeyFile');
+    keyFromFile !== null ||
+    ['PrivateKey', 'PrivateKeyFile', 'PrivateKeyStore'].some((key) => differs(diff, key));
   return {
     ...(hasNewKey ? { privateKey: keyFromFile ?? privateKey } : {}),
     ...(differs(diff, 'ListenPort') ? { listenPort: listenPort ?? 0 } : {}),

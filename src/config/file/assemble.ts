@@ -48,15 +48,13 @@ export function destroyDrafts(file: FileDraft): void {
 function checkWhole(file: FileDraft, findings: Findings): void {
   const { interface: own, beam } = file;
   if (!file.hasInterface) findings.at(0).problem(NO_INTERFACE);
-  const keyFileLine = beam.lines.get('PrivateKeyFile');
-  if (keyFileLine !== undefined && own.lines.has('PrivateKey')) {
-    findings.at(keyFileLine).problem(TWO_PRIVATE_KEYS);
-  }
+  checkKeySource(file, findings);
   const hooks = [...own.preUp, ...own.postUp];
   if (
     file.hasInterface &&
     !own.lines.has('PrivateKey') &&
-    keyFileLine === undefined &&
+    beam.privateKeyFile === null &&
+    beam.privateKeyStore === null &&
     !hooks.some((command) => command.includes('private-key'))
   ) {
     findings.at(0).notice('W_CONFIG_NO_KEY', 'no PrivateKey: no handshake is possible without one');
@@ -72,6 +70,14 @@ function checkWhole(file: FileDraft, findings: Findings): void {
   }
 }
 
+/** The error stands where the later of the two does that [Beam] has, as they are Beam's alone. */
+function checkKeySource({ interface: own, beam }: FileDraft, findings: Findings): void {
+  const inBeam = [beam.lines.get('PrivateKeyFile'), beam.lines.get('PrivateKeyStore')];
+  const lines = inBeam.filter((line) => line !== undefined);
+  if (lines.length + (own.lines.has('PrivateKey') ? 1 : 0) < 2) return;
+  findings.at(Math.max(...lines)).problem(TWO_PRIVATE_KEYS);
+}
+
 /** RFC 8200 section 5. */
 const IPV6_MIN_MTU = 1280;
 
@@ -84,9 +90,9 @@ const NO_INTERFACE: Problem = {
 
 const TWO_PRIVATE_KEYS: Problem = {
   code: 'E_CONFIG_CONFLICT',
-  expected: 'PrivateKey or PrivateKeyFile',
-  found: 'both',
-  remedy: 'remove one of them',
+  expected: 'one of PrivateKey, PrivateKeyFile and PrivateKeyStore',
+  found: 'two or more of them',
+  remedy: 'leave one of them in the file',
 };
 
 function peersWithKey(peers: readonly PeerDraft[], findings: Findings): KeyedPeer[] {
@@ -167,7 +173,8 @@ const nameOf = (peer: PeerDraft): string | null => peer.name ?? peer.commentName
 
 function finishInterface({ interface: own, beam }: FileDraft): InterfaceConfig {
   const lines = new Map([...own.lines, ...beam.lines]);
-  return { ...own, privateKeyFile: beam.privateKeyFile, lines };
+  const { privateKeyFile, privateKeyStore, storePassphrase } = beam;
+  return { ...own, privateKeyFile, privateKeyStore, storePassphrase, lines };
 }
 
 function finishPeer(peer: KeyedPeer): PeerConfig {

@@ -8,11 +8,13 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** The first line of each setting, by its name in SPEC.md 7.2. */
 type Lines = Map<string, number>;
 
-export type InterfaceDraft = Mutable<Omit<InterfaceConfig, 'lines' | 'privateKeyFile'>> & {
+/** Fields of the interface that stand in [Beam]. */
+type KeySourceField = 'privateKeyFile' | 'privateKeyStore' | 'storePassphrase';
+
+export type InterfaceDraft = Mutable<Omit<InterfaceConfig, 'lines' | KeySourceField>> & {
   readonly lines: Lines;
 };
-export type BeamDraft = Mutable<BeamSettings> & {
-  privateKeyFile: string | null;
+export type BeamDraft = Mutable<BeamSettings & Pick<InterfaceConfig, KeySourceField>> & {
   readonly lines: Lines;
 };
 /** One [Peer] section. */
@@ -57,6 +59,8 @@ export const BEAM_DEFAULTS: BeamSettings = {
 export const beamDraft = (): BeamDraft => ({
   ...BEAM_DEFAULTS,
   privateKeyFile: null,
+  privateKeyStore: null,
+  storePassphrase: null,
   lines: new Map(),
 });
 

@@ -27,7 +27,12 @@ function interfaceLines(config: TunnelConfigFields): string[] {
 function beamLines(config: TunnelConfigFields): string[] {
   const defaults = beamTexts({
     ...config,
-    interface: { ...config.interface, privateKeyFile: null },
+    interface: {
+      ...config.interface,
+      privateKeyFile: null,
+      privateKeyStore: null,
+      storePassphrase: null,
+    },
     beam: BEAM_DEFAULTS,
   });
   const changed = [...beamTexts(config)].filter(([key, text]) => defaults.get(key) !== text);

@@ -11,7 +11,7 @@ import { endpoint } from './values/endpoint.js';
 import { fwmark, keepaliveS, listenPort, mtu, queues, resolutionS } from './values/numbers.js';
 import { allowedIps, table } from './values/routes.js';
 import { wgKey } from './values/wgKey.js';
-import { boolean, engine, keyFile, logLevel, peerName } from './values/words.js';
+import { boolean, engine, keyFile, keyStore, logLevel, peerName } from './values/words.js';
 
 export interface KeySpec<Draft> {
   readonly name: string;
@@ -136,6 +136,8 @@ const BEAM_KEYS: readonly KeySpec<BeamDraft>[] = [
   }),
   key(['beam', 'LogLevel'], logLevel, (draft, value) => (draft.logLevel = value)),
   key(['beam', 'PrivateKeyFile'], keyFile, (draft, value) => (draft.privateKeyFile = value)),
+  key(['beam', 'PrivateKeyStore'], keyStore, (draft, value) => (draft.privateKeyStore = value)),
+  key(['beam', 'StorePassphrase'], keyFile, (draft, value) => (draft.storePassphrase = value)),
 ];
 
 export const SCHEMA = {

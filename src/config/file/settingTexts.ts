@@ -1,6 +1,7 @@
 // Settings as a file has them, for writing and for comparing. Keys and lists that may be long are
 // left out: those are the callers'. SPEC.md 7.2.
 import { formatAddress } from '../../base/ip.js';
+import { DEFAULT_STORE_PATH } from '../../keyStore/storeFormat.js';
 import { formatEndpointConfig } from '../tunnelConfig.js';
 import type {
   InterfaceConfig,
@@ -39,8 +40,13 @@ export function beamTexts(config: TunnelConfigFields): ReadonlyMap<string, strin
     ['EndpointResolution', endpointResolutionS === 0 ? 'off' : String(endpointResolutionS)],
     ['LogLevel', logLevel],
     ['PrivateKeyFile', config.interface.privateKeyFile ?? ''],
+    ['PrivateKeyStore', storeText(config.interface.privateKeyStore)],
+    ['StorePassphrase', config.interface.storePassphrase ?? ''],
   ]);
 }
+
+const storeText = (path: string | null): string =>
+  path === DEFAULT_STORE_PATH ? 'default' : (path ?? '');
 
 export function peerTexts(peer: PeerConfig): ReadonlyMap<string, string> {
   const { name, endpoint, persistentKeepaliveS } = peer;

@@ -77,10 +77,11 @@ test('refuses keys that are no points, not canonical or of small order', (t) => 
 });
 
 test('an identity keeps its own copy of the key', (t) => {
-  const bytes = key.slice();
-  const own = identityOf('ed25519', bytes)!;
-  bytes.fill(0);
-  t.deepEqual(own.publicKey, key);
+  for (const bytes of [key.slice(), Buffer.from(key)]) {
+    const own = identityOf('ed25519', bytes)!;
+    bytes.fill(0);
+    t.deepEqual(own.publicKey, key);
+  }
 });
 
 test('an uncompressed point is compressed, and nothing else is', (t) => {

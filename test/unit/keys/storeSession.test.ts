@@ -109,6 +109,14 @@ test('two damaged files are an error with a remedy, never a throw of ours', asyn
   t.is(await codeOf(openStoreFile(it.place, unlockOf(it))), 'E_STORE_DAMAGED');
 });
 
+test('a store of a newer version is named, and the file before is not used', async (t) => {
+  const it = await subject();
+  const bytes = it.disk.peek(it.place.path)!.slice();
+  bytes[9] = 2;
+  it.disk.put(it.place.path, bytes);
+  t.is(await codeOf(openStoreFile(it.place, unlockOf(it))), 'E_STORE_VERSION');
+});
+
 test('an older file is noticed where something counts, and taken only when asked for', async (t) => {
   const it = await subject(true);
   const older = it.disk.peek(it.place.path)!.slice();
@@ -150,6 +158,19 @@ test('a holder that refuses leaves the store locked, with its reason', async (t)
     );
     t.is(outcome.kind === 'locked' && outcome.refusal.reason, reason);
   }
+});
+
+test('a passphrase that was replaced does not open the file before', async (t) => {
+  const it = await subject();
+  it.session.store.slots = [{ kind: 'tpm', body: Uint8Array.of(2) }];
+  await it.session.save();
+  const details = { code: 'E_X', place: '', expected: '', found: '', remedy: '' } as const;
+  const outcome = await openStoreFile(it.place, ({ slots }) =>
+    slots[0]!.body[0] === 1
+      ? unlockOf(it)()
+      : Promise.resolve({ kind: 'refused', reason: 'denied', details }),
+  );
+  t.is(valueOf(outcome), 'locked');
 });
 
 test('a write by another process since is not overwritten', async (t) => {

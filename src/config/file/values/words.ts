@@ -1,4 +1,5 @@
 // Words, names and paths of the configuration file. SPEC.md 7.2.
+import { DEFAULT_STORE_PATH } from '../../../keyStore/storeFormat.js';
 import type { LogLevel } from '../../../ports/log.js';
 import { ENGINE_CHOICES } from '../../tunnelConfig.js';
 import type { EngineChoice } from '../../tunnelConfig.js';
@@ -64,5 +65,17 @@ export function keyFile(text: string, report: Report): string | null {
     expected: 'an absolute path, or the name of a systemd credential',
     found: shown(text),
     remedy: 'write a path such as /etc/beam/beam0.key',
+  });
+}
+
+/** The absolute path of a key store, or `default`. */
+export function keyStore(text: string, report: Report): string | null {
+  if (text === 'default') return DEFAULT_STORE_PATH;
+  if (text.startsWith('/')) return text;
+  return report.problem({
+    code: 'E_CONFIG_NAME',
+    expected: 'default, or the absolute path of a key store',
+    found: shown(text),
+    remedy: `write default for ${DEFAULT_STORE_PATH}`,
   });
 }
