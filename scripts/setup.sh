@@ -17,6 +17,7 @@ system_tools=(
   g++=g++ make=make python3=python3
   ip=iproute2 ping=iputils-ping ps=procps nft=nftables
   wg=wireguard-tools wireguard-go=wireguard-go iperf3=iperf3 tcpdump=tcpdump
+  softhsm2-util=softhsm2
 )
 
 check_node() {
@@ -91,7 +92,7 @@ unless_done() {
   printf '%s\n' "$state" >"$stamp"
 }
 
-# Install scripts stay off: the only package with native code ships its builds.
+# Install scripts stay off: sodium-native ships its builds, pkcs11js is built by our own script below.
 install_npm() {
   say 'npm packages'
   npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >/dev/null
@@ -127,3 +128,4 @@ unless_done dist/.beam-setup \
   "$({ sha256sum package-lock.json tsconfig.json; source_files | xargs -d '\n' sha256sum; } | sha256sum)" \
   build_typescript
 [ ! -f scripts/buildNative.sh ] || bash scripts/buildNative.sh
+bash scripts/buildPkcs11.sh

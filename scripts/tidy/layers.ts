@@ -72,6 +72,7 @@ const PACKAGE_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   '@scure/bip39': ['crypto'],
   qr: ['cli'],
   'sodium-native': ['crypto', 'platform'],
+  pkcs11js: ['platform'],
 };
 
 /** Null if `folder` may import `names` from the module; else why not. */

@@ -1,7 +1,7 @@
 // A 32-byte key as 24 words of BIP-39's English list, the last of which has a checksum. SPEC.md 10.13.
 import { entropyToMnemonic, mnemonicToEntropy } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
-import { Secret } from '../base/secret.js';
+import type { Secret } from '../base/secret.js';
 import { moveToLocked } from './lockedMemory.js';
 
 export const RECOVERY_WORDS = 24;

@@ -10,6 +10,7 @@ import {
   SLOT_SALT_BYTES,
   type PassphraseCost,
 } from '../../keyStore/keySlots.js';
+import type { OpenRecord } from '../../keyStore/storeCipher.js';
 import { SLOTS_MAX, type KeySlot, type SlotKind } from '../../keyStore/storeFormat.js';
 import { passphraseHolder } from '../../platform/keyStore/passphraseHolder.js';
 import { softwareKeyManager } from '../../platform/keyStore/softwareKeyManager.js';
@@ -31,13 +32,36 @@ export interface NewStoreOptions {
 
 /** A store with an identity, on the disk. The caller closes the session. Throws OperatorError. */
 export async function initStore(place: StorePlace, options: NewStoreOptions): Promise<NewStore> {
+  return withNewStore(place, options, async (session) => {
+    const held = await managerOf(session).createIdentity();
+    return { session, identity: identityOfKey(held) };
+  });
+}
+
+/** As initStore, with the records of a backup instead of a new identity. Borrows them. */
+export function restoreStore(
+  place: StorePlace,
+  options: NewStoreOptions,
+  backup: { readonly records: readonly OpenRecord[]; readonly identity: Identity },
+): Promise<NewStore> {
+  return withNewStore(place, options, async (session) => {
+    for (const record of backup.records) session.store.set(record, record.value.expose());
+    await session.save();
+    return { session, identity: backup.identity };
+  });
+}
+
+async function withNewStore(
+  place: StorePlace,
+  options: NewStoreOptions,
+  fill: (session: StoreSession) => Promise<NewStore>,
+): Promise<NewStore> {
   const session = await createStore(place);
   try {
     const slots = [await passphraseSlot(session, options)];
     if (options.recoveryKey !== null) slots.push(recoverySlot(session, options.recoveryKey));
     session.store.slots = slots;
-    const held = await managerOf(session).createIdentity();
-    return { session, identity: identityOfKey(held) };
+    return await fill(session);
   } catch (error) {
     session.close();
     throw error;

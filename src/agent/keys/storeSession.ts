@@ -46,6 +46,7 @@ export class StoreSession {
   readonly notice: string | null;
   #bytes: Uint8Array | null;
   #replacesDamaged: boolean;
+  #counter: RollbackCounter | null;
 
   constructor(
     place: StorePlace,
@@ -59,12 +60,14 @@ export class StoreSession {
     this.store = opened.store;
     this.notice = opened.notice;
     this.#bytes = opened.bytes;
+    this.#counter = place.counter;
     this.#replacesDamaged = opened.notice !== null;
   }
 
   /** Resolves once it lasts. Throws OperatorError; the file is then as it was, or new. */
   async save(): Promise<void> {
-    const { path, files, entropy, counter } = this.place;
+    const { path, files, entropy } = this.place;
+    const counter = this.#counter;
     await withStoreLock(path, async () => {
       await this.#refuseChanged();
       const before = counter === null ? this.store.revision : await counter.read();
@@ -76,6 +79,11 @@ export class StoreSession {
       this.#replacesDamaged = false;
       await follow(counter, revision);
     });
+  }
+
+  /** From the next `save` on the store follows this counter: a TPM slot was added. */
+  countWith(counter: RollbackCounter): void {
+    this.#counter = counter;
   }
 
   /** Another process wrote since this one read: its write must not be lost. */

@@ -1,7 +1,7 @@
 // Completion scripts: commands, options, and the names of tunnels. SPEC.md 9.1.
 import { optionsOf } from '../commandOptions.js';
 import type { Command } from '../commandTable.js';
-import { KEY_ACTIONS } from '../key/actions.js';
+import { BACKUP_ACTIONS, KEY_ACTIONS } from '../key/actions.js';
 
 type Commands = readonly Pick<Command, 'name' | 'summary' | 'usage' | 'build'>[];
 
@@ -76,6 +76,14 @@ ${optionCases(commands, (options) => `options='${options}'`)}  esac
         _beam_tunnels
       fi
       ;;
+    backup | restore)
+      if [[ \${COMP_WORDS[1]} == backup && "$COMP_CWORD" -eq 2 ]]; then
+        _beam_add -W '${BACKUP_ACTIONS.join(' ')}'
+      else
+        compopt -o filenames 2> /dev/null
+        _beam_add -f
+      fi
+      ;;
     ${takesTunnel(commands)})
       if [[ $word == */* || $word == .* ]]; then
         compopt -o filenames 2> /dev/null
@@ -129,6 +137,13 @@ ${optionCases(commands, (options) => `options=(${options})`)}  esac
         compadd ${KEY_ACTIONS.join(' ')}
       else
         compadd -- $tunnels
+      fi
+      ;;
+    backup | restore)
+      if [[ $words[2] == backup ]] && (( CURRENT == 3 )); then
+        compadd ${BACKUP_ACTIONS.join(' ')}
+      else
+        _files
       fi
       ;;
     ${takesTunnel(commands)})

@@ -11,9 +11,11 @@ import {
   passphraseSlot,
   recoverySlot,
   replaceSlots,
+  type NewStore,
+  type NewStoreOptions,
   type StoreDescription,
 } from '../../agent/keys/keyStoreService.js';
-import type { StoreSession } from '../../agent/keys/storeSession.js';
+import type { StorePlace, StoreSession } from '../../agent/keys/storeSession.js';
 import { identityOf } from '../../identity/identity.js';
 import { findTunnel } from '../../platform/configFiles.js';
 import { prepareStoreFolder } from '../../platform/keyStore/storeFiles.js';
@@ -29,7 +31,13 @@ export interface InitArguments extends StoreArguments {
   readonly json: boolean;
 }
 
-export async function init(args: InitArguments): Promise<number> {
+export const init = (args: InitArguments): Promise<number> => makeStore(args, initStore);
+
+/** Asks for what a new store needs, has it made, and shows it. */
+export async function makeStore(
+  args: InitArguments,
+  make: (place: StorePlace, options: NewStoreOptions) => Promise<NewStore>,
+): Promise<number> {
   const place = placeOf(args);
   if (!args.withoutRecovery) checkRecoveryPlace(args.recoveryFile);
   await prepareStoreFolder(place.path);
@@ -40,7 +48,7 @@ export async function init(args: InitArguments): Promise<number> {
   });
   const key = args.withoutRecovery ? null : newRecoveryKey(place);
   try {
-    const { session } = await initStore(place, { passphrase, recoveryKey: key });
+    const { session } = await make(place, { passphrase, recoveryKey: key });
     return await useSession(session, async () => {
       if (key !== null) await showRecoveryKey(key, args.recoveryFile);
       else say('no recovery key: without the passphrase the keys are lost');

@@ -18,8 +18,9 @@ const credentialsFolder = (): string | null => process.env['CREDENTIALS_DIRECTOR
 export async function passphrase(
   file: string | undefined,
   question: string,
+  useCredential = true,
 ): Promise<Secret | null> {
-  const name = file ?? (await passphraseCredential(credentialsFolder()));
+  const name = file ?? (useCredential ? await passphraseCredential(credentialsFolder()) : null);
   if (name !== null) return readPassphraseFile(name, credentialsFolder());
   return hasTerminal() ? typed(question) : null;
 }

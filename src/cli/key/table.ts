@@ -2,26 +2,9 @@
 import type { Argv } from 'yargs';
 import type { Command, ParsedArguments } from '../commandTable.js';
 import { usageError } from '../report.js';
+import { BACKUP_COMMANDS } from './backupTable.js';
 import { KEY_ACTIONS, type KeyAction } from './actions.js';
-import type { StoreArguments } from './openSession.js';
-
-const word = (args: ParsedArguments, name: string): string | undefined =>
-  args[name] === undefined ? undefined : String(args[name]);
-const flag = (args: ParsedArguments, name: string): boolean => args[name] === true;
-
-export const storeArguments = (args: ParsedArguments): StoreArguments => ({
-  store: word(args, 'store'),
-  passphraseFile: word(args, 'passphrase-file'),
-});
-
-export const withStoreOptions = (parser: Argv): Argv =>
-  parser
-    .option('store', { describe: 'the key store (/var/lib/beam/keys/store)', type: 'string' })
-    .option('passphrase-file', {
-      describe: 'a file or systemd credential with the passphrase; a terminal is asked without it',
-      type: 'string',
-    })
-    .option('json', { describe: 'print JSON', type: 'boolean' });
+import { flag, storeArguments, withStoreOptions, word } from './storeOptions.js';
 
 const withKeyOptions = (parser: Argv): Argv =>
   withStoreOptions(parser)
@@ -133,4 +116,5 @@ export const KEY_COMMANDS: readonly Command[] = [
     build: withKeyOptions,
     call,
   },
+  ...BACKUP_COMMANDS,
 ];

@@ -1,33 +1,15 @@
 import test from 'ava';
 import { OperatorError } from '../../../src/base/errors.js';
-import { Secret } from '../../../src/base/secret.js';
-import { recordKey, recordOfKey } from '../../../src/keyStore/records.js';
 import { identityOf } from '../../../src/identity/identity.js';
 import { signatureInput, verifySigned } from '../../../src/identity/identitySignature.js';
 import {
   newestKeyName,
   softwareKeyManager,
 } from '../../../src/platform/keyStore/softwareKeyManager.js';
-import type { KeyBlobs, KeyName, SoftwareKeyManager } from '../../../src/ports/keyManager.js';
+import type { SoftwareKeyManager } from '../../../src/ports/keyManager.js';
 import { ed25519 } from '../../../src/crypto/signature.js';
+import { memoryBlobs } from '../../support/memoryBlobs.js';
 import { seededEntropy } from '../../support/seededEntropy.js';
-
-function memoryBlobs(): KeyBlobs {
-  const blobs = new Map<string, { name: KeyName; blob: Uint8Array }>();
-  const key = (name: KeyName): string => recordKey(recordOfKey(name));
-  return {
-    read: (name) => {
-      const found = blobs.get(key(name));
-      return found === undefined ? null : new Secret(found.blob.slice());
-    },
-    write: (name, blob) => {
-      blobs.set(key(name), { name, blob: blob.slice() });
-      return Promise.resolve();
-    },
-    remove: (name) => Promise.resolve(blobs.delete(key(name))),
-    list: () => [...blobs.values()].map(({ name }) => name),
-  };
-}
 
 const manager = (blobs = memoryBlobs()): SoftwareKeyManager =>
   softwareKeyManager(blobs, seededEntropy('software'));
