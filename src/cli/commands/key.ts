@@ -39,7 +39,7 @@ export async function makeStore(
   make: (place: StorePlace, options: NewStoreOptions) => Promise<NewStore>,
 ): Promise<number> {
   const place = placeOf(args);
-  if (!args.withoutRecovery) checkRecoveryPlace(args.recoveryFile);
+  if (!args.withoutRecovery) await checkRecoveryPlace(args.recoveryFile);
   await prepareStoreFolder(place.path);
   const passphrase = await newPassphrase(args.passphraseFile, {
     what: 'a passphrase for the key store',
@@ -138,7 +138,7 @@ export async function rotate(args: RotateArguments): Promise<number> {
   if ([tunnel !== undefined, recovery, passphrase].filter(Boolean).length !== 1) {
     return usageError('key rotate takes a tunnel, --recovery or --passphrase', null);
   }
-  if (recovery) checkRecoveryPlace(args.recoveryFile);
+  if (recovery) await checkRecoveryPlace(args.recoveryFile);
   return withStore(args, async (session) => {
     if (recovery) await rotateRecovery(session, args.recoveryFile);
     else if (passphrase) await rotatePassphrase(session, args.newPassphraseFile, []);

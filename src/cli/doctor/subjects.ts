@@ -1,6 +1,7 @@
 // The tunnels to examine: their files, and the daemons that answer for them. SPEC.md 9.5.
 import { dirname, resolve } from 'node:path';
 import { readlink, stat } from 'node:fs/promises';
+import { readTunnelKey } from '../../agent/keys/tunnelKeySource.js';
 import { toBase64 } from '../../base/bytes.js';
 import { OperatorError } from '../../base/errors.js';
 import type { Secret } from '../../base/secret.js';
@@ -107,7 +108,7 @@ export async function readTunnelFile(path: string, interfaceName: string): Promi
     return { outcome, config: null, permissions: inside, publicKey: () => Promise.resolve(null) };
   }
   const { config, notices } = parsed;
-  const { privateKey, privateKeyFile } = config.interface;
+  const { privateKey, privateKeyFile, privateKeyStore } = config.interface;
   const publicKey = privateKey === null ? null : publicKeyOf(privateKey);
   const holdsKeys = privateKey !== null || config.peers.some((peer) => peer.presharedKey !== null);
   destroyTunnelConfig(config);
@@ -115,8 +116,10 @@ export async function readTunnelFile(path: string, interfaceName: string): Promi
     outcome: { kind: 'parses', notices: notices.length },
     config,
     permissions: { ...inside, holdsKeys, keyFile: await keyFileMode(privateKeyFile) },
-    publicKey: async () =>
-      privateKeyFile === null ? publicKey : publicKeyIn(privateKeyFile, credentialsFolder()),
+    publicKey: async () => {
+      if (privateKeyStore !== null) return publicKeyInStore(config, interfaceName);
+      return privateKeyFile === null ? publicKey : publicKeyIn(privateKeyFile, credentialsFolder());
+    },
   };
 }
 
@@ -138,6 +141,25 @@ async function publicKeyIn(nameOrPath: string, folder: string | null): Promise<s
     return publicKeyOf(key);
   } finally {
     key.destroy();
+  }
+}
+
+/** Null while the store can't be opened: the daemon says why. */
+async function publicKeyInStore(
+  { interface: own }: TunnelConfig,
+  tunnelId: string,
+): Promise<string | null> {
+  const outcome = await readTunnelKey({
+    storePath: own.privateKeyStore!,
+    tunnelId,
+    passphrase: own.storePassphrase,
+    credentialsFolder: credentialsFolder(),
+  });
+  if (outcome.kind === 'locked') return null;
+  try {
+    return publicKeyOf(outcome.key);
+  } finally {
+    outcome.key.destroy();
   }
 }
 

@@ -1,14 +1,22 @@
 // Shows a new recovery key once: words and a QR code at a terminal, or a file. SPEC.md 10.13.
-import { open } from 'node:fs/promises';
+import { access, open } from 'node:fs/promises';
 import encodeQR from 'qr';
 import { OperatorError } from '../../base/errors.js';
 import type { Secret } from '../../base/secret.js';
 import { recoveryWords } from '../../crypto/recoveryWords.js';
 import { say } from '../report.js';
 
-/** Where the key is shown is settled before it is made. Throws OperatorError E_NO_TERMINAL. */
-export function checkRecoveryPlace(file: string | undefined): void {
-  if (file !== undefined || process.stderr.isTTY) return;
+/** Where the key is shown is settled before it is made. Throws OperatorError E_NO_TERMINAL, E_OUTPUT. */
+export async function checkRecoveryPlace(file: string | undefined): Promise<void> {
+  if (file !== undefined) {
+    const exists = await access(file).then(
+      () => true,
+      () => false,
+    );
+    if (exists) throw unwritable(file, Object.assign(new Error(), { code: 'EEXIST' }));
+    return;
+  }
+  if (process.stderr.isTTY) return;
   throw new OperatorError({
     code: 'E_NO_TERMINAL',
     place: 'the recovery key',

@@ -81,6 +81,12 @@ test.serial('a passphrase file that others may read is refused before anything i
 });
 
 test.serial('init makes a store once, and shows and lists its identity', (t) => {
+  t.regex(
+    withRight('init', '--recovery-file', wrong).stderr,
+    /^E_OUTPUT .*EEXIST/,
+    'never over a file',
+  );
+  t.false(existsSync(store));
   const made = withRight('init', '--recovery-file', words, '--json');
   t.is(made.status, 0, made.stderr);
   t.regex(shown(made).did, /^did:key:z6Mk/);

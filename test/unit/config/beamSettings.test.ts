@@ -51,6 +51,14 @@ for (const path of ['/etc/beam/own.key', '/run/credentials/x y', 'own-key', 'bea
   });
 }
 
+test('a store is named by default or by its path', (t) => {
+  const storeOf = (value: string): unknown =>
+    accept(t, `[Interface]\n#: [Beam]\n#: PrivateKeyStore = ${value}\n`).config.interface
+      .privateKeyStore;
+  t.is(storeOf('default'), '/var/lib/beam/keys/store');
+  t.is(storeOf('/srv/keys'), '/srv/keys');
+});
+
 const wrong: readonly [string, string, string][] = [
   ['a marked setting of wg', '#: ListenPort = 5', 'E_CONFIG_KEY 3'],
   ['a marked setting of wg in [Beam]', '#: [Beam]\n#: ListenPort = 5', 'E_CONFIG_KEY 4'],
@@ -64,6 +72,9 @@ const wrong: readonly [string, string, string][] = [
   ['an interval that is too long', '[Beam]\nEndpointResolution = 86401', 'E_CONFIG_NUMBER 4'],
   ['an empty setting of [Beam]', '[Beam]\nEngine =', 'E_CONFIG_EMPTY 4'],
   ['two private keys', '[Beam]\nPrivateKeyFile = /x', 'E_CONFIG_CONFLICT 4'],
+  ['a key and a store', '[Beam]\nPrivateKeyStore = default', 'E_CONFIG_CONFLICT 4'],
+  ['a store that is no path', '[Beam]\nPrivateKeyStore = Default', 'E_CONFIG_NAME 4'],
+  ['a passphrase in the file', '[Beam]\nStorePassphrase = six words', 'E_CONFIG_NAME 4'],
   ['a relative path', '[Beam]\nPrivateKeyFile = keys/x', 'E_CONFIG_NAME 4'],
 ];
 for (const [what, lines, error] of wrong) {

@@ -25,6 +25,8 @@ test('a file with only a private key has the defaults', (t) => {
   t.deepEqual(config.interface.privateKey!.expose(), keyBytes('own'));
   t.like(config.interface, {
     privateKeyFile: null,
+    privateKeyStore: null,
+    storePassphrase: null,
     listenPort: null,
     fwmark: 0,
     addresses: [],
@@ -298,6 +300,7 @@ for (const [what, text, notice] of noticed) {
 const unnoticed: readonly [string, string][] = [
   ['a key that a hook sets', '[Interface]\nPostUp = wg set %i private-key /etc/wireguard/%i.key\n'],
   ['a key in a file', '[Interface]\n#: [Beam]\n#: PrivateKeyFile = own-key\n'],
+  ['a key in the store', '[Interface]\n#: [Beam]\n#: PrivateKeyStore = default\n'],
   ['an MTU of 1280 with IPv6', `${INTERFACE}Address = fd00::1/64\nMTU = 1280\n`],
   ['a small MTU without IPv6', `${INTERFACE}Address = 10.0.0.1/24\nMTU = 576\n`],
 ];

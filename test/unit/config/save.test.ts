@@ -62,6 +62,12 @@ test('writes a key file instead of a key', (t) => {
   t.is(formatTunnelConfig(accept(t, text).config), text);
 });
 
+test('writes where the store is, and never the key', (t) => {
+  const text =
+    '[Interface]\n#: [Beam]\n#: PrivateKeyStore = default\n#: StorePassphrase = /etc/beam/words\n';
+  t.is(formatTunnelConfig(accept(t, text).config), text);
+});
+
 const running = (name: string, more: Partial<PeerSnapshot> = {}): PeerSnapshot => ({
   publicKey: keyBytes(name),
   presharedKey: null,
