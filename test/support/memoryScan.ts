@@ -78,8 +78,8 @@ function useStore(rounds: number): { key: Uint8Array; value: Uint8Array; store: 
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { key, value, store } = useStore(20);
-  const while_ = { key: findInOwnMemory(key), value: findInOwnMemory(value) };
+  const whileOpen = { key: findInOwnMemory(key), value: findInOwnMemory(value) };
   store.destroy();
   const after = { key: findInOwnMemory(key), value: findInOwnMemory(value) };
-  process.stdout.write(JSON.stringify({ while: while_, after }));
+  process.stdout.write(JSON.stringify({ whileOpen, after }));
 }
