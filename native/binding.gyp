@@ -4,6 +4,7 @@
     'beam_warnings': [
       '-Wall', '-Wextra', '-Wconversion', '-Wshadow', '-Werror',
     ],
+    'beam_has_tss%': '<!(bash ../scripts/hasTssHeaders.sh)',
   },
   'target_defaults': {
     'cflags!': ['-Wno-unused-parameter'],
@@ -81,6 +82,29 @@
         'sys/netns.cc',
         'sys/route.cc',
         'sys/tun.cc',
+      ],
+    },
+    {
+      # The TPM, through tpm2-tss: its headers now, its libraries at run time.
+      'target_name': 'beam_tpm',
+      'cflags_cc': ['-Wno-missing-field-initializers'],
+      'conditions': [
+        ['beam_has_tss=="yes"', {
+          'sources': [
+            'tpm/binding.cc',
+            'tpm/commands.cc',
+            'tpm/frame.cc',
+            'tpm/keyCommands.cc',
+            'tpm/library.cc',
+            'tpm/loaded.cc',
+            'tpm/measuredCommands.cc',
+            'tpm/nvCommands.cc',
+            'tpm/policyCommands.cc',
+            'tpm/session.cc',
+          ],
+        }, {
+          'sources': ['tpm/absent.cc'],
+        }],
       ],
     },
   ],

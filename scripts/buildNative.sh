@@ -26,8 +26,11 @@ for candidate in "$(dirname "$(dirname "$(realpath "$nodejs")")")" /usr /usr/loc
 done
 [ -n "$nodedir" ] || skip 'the headers of Node.js (node_api.h) are missing'
 
+has_tss=$(bash scripts/hasTssHeaders.sh)
+
 # Everything that the result depends on.
 state=$({
+  printf 'tss %s\n' "$has_tss"
   printf '%s %s %s\n' "$(node -p 'process.version + process.arch')" "$nodedir" "$(g++ -dumpfullversion)"
   find native -type f \( -name '*.cc' -o -name '*.h' -o -name '*.gyp' -o -name '*.gypi' \) \
     -not -path 'native/build/*' | LC_ALL=C sort | xargs -d '\n' sha256sum
@@ -42,6 +45,7 @@ all_built() {
 all_built && [ "$(cat "$stamp" 2>/dev/null)" = "$state" ] && exit 0
 
 printf 'native: building the addons\n'
+[ "$has_tss" = yes ] || printf 'native: without TPM support, libtss2-dev is missing\n'
 log=native/build/build.log
 mkdir -p native/build
 if ! node node_modules/node-gyp/bin/node-gyp.js configure build --directory native \
