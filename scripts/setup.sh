@@ -18,6 +18,14 @@ system_tools=(
   ip=iproute2 ping=iputils-ping ps=procps nft=nftables
   wg=wireguard-tools wireguard-go=wireguard-go iperf3=iperf3 tcpdump=tcpdump
   softhsm2-util=softhsm2
+  swtpm=swtpm swtpm_setup=swtpm-tools tpm2_readpublic=tpm2-tools
+)
+
+# library=package of bookworm; what the addon for TPMs opens at run time.
+tpm_libraries=(
+  libtss2-esys.so.0=libtss2-esys-3.0.2-0 libtss2-mu.so.0=libtss2-mu0 libtss2-rc.so.0=libtss2-rc0
+  libtss2-tctildr.so.0=libtss2-tctildr0 libtss2-tcti-device.so.0=libtss2-tcti-device0
+  libtss2-tcti-swtpm.so.0=libtss2-tcti-swtpm0
 )
 
 check_node() {
@@ -52,6 +60,10 @@ missing_packages() {
   if [ "$(uname -m)" = x86_64 ] && ! ldconfig -p | grep libIPSec_MB >/dev/null; then
     printf '%s\n' libipsec-mb-dev
   fi
+  for entry in "${tpm_libraries[@]}"; do
+    ldconfig -p | grep -F "${entry%%=*}" >/dev/null || printf '%s\n' "${entry#*=}"
+  done
+  [ "$(bash scripts/hasTssHeaders.sh)" = yes ] || printf '%s\n' libtss2-dev
 }
 
 apt_install() {

@@ -56,7 +56,7 @@ Failure createPrimary(Tpm& tpm, Reader& request, Writer& answer) noexcept {
 
 Failure create(Tpm& tpm, Reader& request, Writer& answer) noexcept {
   Parent parent;
-  readParent(request, tpm.library(), parent);
+  readParent(request, parent);
   Wiped<TPM2B_SENSITIVE_CREATE> sensitive;
   auto& [auth, secret] = sensitive.value.sensitive;
   request.sized(auth, auth.buffer);

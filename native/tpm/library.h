@@ -15,7 +15,6 @@ namespace beam::tpm {
   X(Esys_Free)                  \
   X(Esys_TR_FromTPMPublic)      \
   X(Esys_TR_GetName)            \
-  X(Esys_TR_Serialize)          \
   X(Esys_TR_SetAuth)            \
   X(Esys_TR_Close)              \
   X(Esys_TRSess_SetAttributes)  \

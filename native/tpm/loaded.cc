@@ -3,7 +3,7 @@
 namespace beam::tpm {
 
 void readLoad(Reader& request, const Library& library, LoadRequest& wanted) noexcept {
-  readParent(request, library, wanted.parent);
+  readParent(request, wanted.parent);
   request.sized(wanted.secret, wanted.secret.buffer);
   request.structure(wanted.area, library.Tss2_MU_TPM2B_PUBLIC_Unmarshal);
   request.sized(wanted.auth.value, wanted.auth.value.buffer);

@@ -37,7 +37,7 @@ class Index {
 
 Failure nvDefine(Tpm& tpm, Reader& request, Writer&) noexcept {
   Parent parent;
-  readParent(request, tpm.library(), parent);
+  readParent(request, parent);
   Wiped<TPM2B_AUTH> ownerAuth;
   request.sized(ownerAuth.value, ownerAuth.value.buffer);
   Wiped<TPM2B_AUTH> indexAuth;
@@ -74,7 +74,7 @@ Failure nvReadPublic(Tpm& tpm, Reader& request, Writer& answer) noexcept {
 
 Failure nvRead(Tpm& tpm, Reader& request, Writer& answer) noexcept {
   Parent parent;
-  readParent(request, tpm.library(), parent);
+  readParent(request, parent);
   const TPM2_HANDLE handle = request.number32();
   Wiped<TPM2B_AUTH> auth;
   request.sized(auth.value, auth.value.buffer);
@@ -91,7 +91,7 @@ Failure nvRead(Tpm& tpm, Reader& request, Writer& answer) noexcept {
 
 Failure nvIncrement(Tpm& tpm, Reader& request, Writer&) noexcept {
   Parent parent;
-  readParent(request, tpm.library(), parent);
+  readParent(request, parent);
   const TPM2_HANDLE handle = request.number32();
   Wiped<TPM2B_AUTH> auth;
   request.sized(auth.value, auth.value.buffer);

@@ -92,14 +92,14 @@ class Answer {
   T* value_ = nullptr;
 };
 
-/** A storage key at a persistent handle, with the public area that was pinned for it. */
+/** A storage key at a persistent handle, and the name that was pinned for it. */
 struct Parent {
   TPM2_HANDLE handle = 0;
-  TPM2B_PUBLIC pinned{};
   std::span<const std::uint8_t> name;
 };
 
-void readParent(Reader& request, const Library& library, Parent& parent) noexcept;
+/** u32 handle, TPM2B_NAME. */
+void readParent(Reader& request, Parent& parent) noexcept;
 
 /** Opens the parent; kWrongParent if the TPM shows another key there than the pinned one. */
 [[nodiscard]] Failure openParent(Tpm& tpm, const Parent& parent, Resource& opened) noexcept;

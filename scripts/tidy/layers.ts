@@ -7,7 +7,7 @@ const LAYER_ROWS = [
   ['ports'],
   ['wire', 'crypto'],
   ['identity'],
-  ['handshake', 'session', 'keyStore'],
+  ['handshake', 'session', 'keyStore', 'tpm'],
   ['peer', 'config'],
   ['dataPlane'],
   ['platform'],
