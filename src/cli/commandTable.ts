@@ -2,6 +2,7 @@
 import type { Argv } from 'yargs';
 import { KEY_COMMANDS } from './key/table.js';
 import { EXIT, usageError } from './report.js';
+import { TPM_COMMANDS } from './tpm/table.js';
 
 /** A command as yargs takes it; `call` resolves with the exit status. */
 export interface Command {
@@ -198,6 +199,7 @@ export const COMMANDS: readonly Command[] = [
   ...TUNNEL_COMMANDS,
   ...FILE_COMMANDS,
   ...KEY_COMMANDS,
+  ...TPM_COMMANDS,
   ...OTHER_COMMANDS,
 ];
 

@@ -22,8 +22,8 @@ export interface Expected {
   readonly attestationKey: Uint8Array;
   /** Its qualified name (qualifiedNameOf), where the verifier knows the key's parents; else null. */
   readonly qualifiedSigner: Uint8Array | null;
-  /** What the verifier sent for this quote alone. */
-  readonly nonce: Uint8Array;
+  /** What the verifier sent for this quote alone; null for a quote that is only read again. */
+  readonly nonce: Uint8Array | null;
   readonly pcrs: PcrSelection;
   /** The clock of the last quote of this device; null for the first. */
   readonly previous: Pick<TpmClock, 'resetCount' | 'restartCount' | 'clockMs'> | null;
@@ -81,7 +81,7 @@ export function verifyQuote(quote: Quote, expected: Expected): QuoteVerdict {
   if (signer !== null && !equalConstantTime(statement.qualifiedSigner, signer)) {
     return refused('signer: another key than the statement names');
   }
-  if (!equalConstantTime(statement.nonce, expected.nonce)) {
+  if (expected.nonce !== null && !equalConstantTime(statement.nonce, expected.nonce)) {
     return refused('nonce: not the one that was asked for');
   }
   if (statement.pcrs.join() !== expected.pcrs.join()) {

@@ -130,8 +130,12 @@ export class Swtpm {
   }
 
   /** A file in the folder that the tools run in. */
-  write(name: string, bytes: Uint8Array | string): string {
-    writeFileSync(join(this.folder, name), bytes);
+  write(name: string, bytes: Uint8Array | string, mode = 0o644): string {
+    writeFileSync(this.file(name), bytes, { mode });
+    return this.file(name);
+  }
+
+  file(name: string): string {
     return join(this.folder, name);
   }
 

@@ -13,10 +13,11 @@ import { pcrDigest, type PcrSelection } from '../../tpm/pcr.js';
 import * as policy from '../../tpm/policy.js';
 import { encodePublic, nameOf, type EccPoint } from '../../tpm/publicArea.js';
 import { decodeSlot, encodeSlot, type SealedSlot } from '../../tpm/sealedSlot.js';
-import { sealedTemplate } from '../../tpm/templates.js';
+import { COUNTER_INDEX, sealedTemplate } from '../../tpm/templates.js';
 import { toHex } from '../../base/bytes.js';
 import { create, readPcrValues, unseal, type ApprovedPolicy } from './commands.js';
 import { TpmError, type TpmConnection } from './connection.js';
+import { enrolCounter } from './counter.js';
 import { withSlots } from './slots.js';
 import { DEFAULT_STORAGE_KEY, enrolStorageKey, pin, type StorageKeyRequest } from './storageKey.js';
 
@@ -37,6 +38,7 @@ export interface SealSettings {
   readonly pcrs: PcrSelection;
   readonly approver: Approver;
   readonly storageKey?: StorageKeyRequest;
+  readonly counterIndex?: number;
 }
 
 export interface TpmHolderOptions {
@@ -56,7 +58,7 @@ export class TpmStoreKeyHolder implements StoreKeyHolder {
   }
 
   /**
-   * Approves the values that the registers have now, if the approver's private key is at hand; else
+   * Makes the storage key and the counter where they are missing. Approves the values that the registers have now, if the approver's private key is at hand; else
    * nothing opens until `beam tpm reseal` has brought an approval.
    */
   async seal(storeKey: Secret): Promise<Uint8Array> {
@@ -64,7 +66,10 @@ export class TpmStoreKeyHolder implements StoreKeyHolder {
     if (settings === null) throw new BugError('a holder that seals has settings');
     const { approver, pcrs } = settings;
     const tpm = await this.#options.connect();
-    const parent = await enrolStorageKey(tpm, settings.storageKey ?? DEFAULT_STORAGE_KEY);
+    const storageKey = settings.storageKey ?? DEFAULT_STORAGE_KEY;
+    const parent = await enrolStorageKey(tpm, storageKey);
+    const index = settings.counterIndex ?? COUNTER_INDEX;
+    await enrolCounter({ tpm, parent, index }, storageKey.ownerAuth);
     const template = sealedTemplate(policy.approverPolicy(approver.point));
     const sealed = await create(tpm, parent, { template, secret: storeKey });
     if (approver.sign !== null) await approvals.add(await approve(tpm, approver, pcrs));

@@ -2,7 +2,6 @@
 // this TPM loads. SPEC.md 10.20.
 import { OperatorError } from '../../base/errors.js';
 import { concat, toHex } from '../../base/bytes.js';
-import type { Secret } from '../../base/secret.js';
 import { sha256 } from '../../crypto/hash.js';
 import { compressedP256 } from '../../crypto/p256.js';
 import type {
@@ -18,7 +17,7 @@ import { decodePublic, nameOf } from '../../tpm/publicArea.js';
 import { COUNTER_INDEX, SIGNING_KEY } from '../../tpm/templates.js';
 import { create, signDigest, type Blob, type Parent } from './commands.js';
 import type { TpmConnection } from './connection.js';
-import { enrolCounter, incrementCounter, readCounter } from './counter.js';
+import { incrementCounter, readCounter } from './counter.js';
 import { withSlots } from './slots.js';
 
 export interface TpmKeyManagerOptions {
@@ -27,8 +26,6 @@ export interface TpmKeyManagerOptions {
   readonly parent: Parent;
   readonly blobs: KeyBlobs;
   readonly counterIndex?: number;
-  /** Where an owner's authorization is set on the TPM; for making the counter. Borrowed. */
-  readonly ownerAuth?: Secret | null;
 }
 
 export function tpmKeyManager(options: TpmKeyManagerOptions): TpmKeyManager {
@@ -49,7 +46,7 @@ class Manager implements TpmKeyManager {
     this.#tpm = options.tpm;
     this.#parent = options.parent;
     this.#blobs = options.blobs;
-    this.rollbackCounter = rollbackCounter(options);
+    this.rollbackCounter = tpmRollbackCounter(options.tpm, options.parent, options.counterIndex);
   }
 
   createIdentity(): Promise<HeldKey> {
@@ -141,18 +138,14 @@ class Manager implements TpmKeyManager {
   }
 }
 
-function rollbackCounter(options: TpmKeyManagerOptions): RollbackCounter {
-  const { tpm, parent, counterIndex = COUNTER_INDEX, ownerAuth = null } = options;
-  const place = { tpm, parent, index: counterIndex };
-  let made: Promise<bigint> | null = null;
-  return {
-    read: () => readCounter(place),
-    async increment() {
-      made ??= enrolCounter(place, ownerAuth);
-      await made;
-      return incrementCounter(place);
-    },
-  };
+/** The counter that sealing made (10.23); rejects with TpmError of kind `missing` if it isn't there. */
+export function tpmRollbackCounter(
+  tpm: TpmConnection,
+  parent: Parent,
+  index = COUNTER_INDEX,
+): RollbackCounter {
+  const place = { tpm, parent, index };
+  return { read: () => readCounter(place), increment: () => incrementCounter(place) };
 }
 
 /** As a promise, failures included. */
