@@ -221,6 +221,10 @@ tpmTest('says what is missing: no TPM, no store, no slot, no nonce', async (t, t
     /E_USAGE --pcrs/,
   );
   t.regex((await store.beamTpm('verify-quote')).stderr, /E_USAGE/);
+  t.regex(
+    (await store.beamTpm('quote', '--pcrs', '0', '--pcrs', '7')).stderr,
+    /--pcrs is given twice/,
+  );
   await test.swtpm.halt();
   const { status, stderr } = await store.beamTpm('status');
   t.is(status, 1);

@@ -53,6 +53,8 @@ function call(args: ParsedArguments): Promise<number> {
   if (foreign !== undefined) {
     return Promise.resolve(usageError(`tpm ${action} has no --${foreign[0]}`, null));
   }
+  const twice = Object.keys(OPTION_ACTIONS).find((option) => Array.isArray(args[option]));
+  if (twice !== undefined) return Promise.resolve(usageError(`--${twice} is given twice`, null));
   if (args['file'] !== undefined && action !== 'verify-quote') {
     return Promise.resolve(usageError(`unexpected argument ${word(args, 'file')!}`, null));
   }
