@@ -61,6 +61,7 @@ if compgen -G "$out/addon_*.o" >/dev/null; then
 fi
 
 bash ../engine/test/run.sh
+bash ../tpm/test/run.sh
 
 # Its findings count as one more check; a minute a target in a long run.
 seconds=4

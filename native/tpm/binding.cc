@@ -41,21 +41,13 @@ napi_value makeText(napi_env env, const char* text) noexcept {
   return result;
 }
 
-napi_value makeNull(napi_env env) noexcept {
-  napi_value result = nullptr;
-  must(napi_get_null(env, &result), "null can be had");
-  return result;
-}
-
-napi_value makeBytes(napi_env env, std::span<const std::uint8_t> bytes) noexcept {
+/** False where JavaScript is being ended: nothing can be made for it then. */
+bool makeBytes(napi_env env, std::span<const std::uint8_t> bytes, napi_value& array) noexcept {
   void* memory = nullptr;
   napi_value buffer = nullptr;
-  napi_value array = nullptr;
-  must(napi_create_arraybuffer(env, bytes.size(), &memory, &buffer), "a buffer can be made");
+  if (napi_create_arraybuffer(env, bytes.size(), &memory, &buffer) != napi_ok) return false;
   if (!bytes.empty()) std::memcpy(memory, bytes.data(), bytes.size());
-  must(napi_create_typedarray(env, napi_uint8_array, bytes.size(), buffer, 0, &array),
-       "an array can be made");
-  return array;
+  return napi_create_typedarray(env, napi_uint8_array, bytes.size(), buffer, 0, &array) == napi_ok;
 }
 
 /** What JavaScript holds. */
@@ -103,20 +95,26 @@ void execute(napi_env, void* data) noexcept {
   if (call.failure.failed()) call.meaning = loadLibrary().library->Tss2_RC_Decode(call.failure.code);
 }
 
+/** code, step, meaning, answer or null. False where JavaScript is being ended. */
+bool makeOutcome(napi_env env, const Call& call, std::array<napi_value, 4>& outcome) noexcept {
+  auto& [code, step, meaning, answer] = outcome;
+  const bool failed = call.failure.failed();
+  return napi_create_uint32(env, call.failure.code, &code) == napi_ok &&
+         napi_create_string_utf8(env, failed ? call.failure.step : "", NAPI_AUTO_LENGTH, &step) ==
+             napi_ok &&
+         napi_create_string_utf8(env, call.meaning.c_str(), NAPI_AUTO_LENGTH, &meaning) == napi_ok &&
+         (failed ? napi_get_null(env, &answer) == napi_ok
+                 : makeBytes(env, call.answer.bytes(), answer));
+}
+
 /** Tells JavaScript, unless it is being ended. */
 void tell(napi_env env, const Call& call) noexcept {
   napi_value done = nullptr;
   napi_value global = nullptr;
+  std::array<napi_value, 4> outcome{};
   if (napi_get_reference_value(env, call.done, &done) != napi_ok || done == nullptr) return;
-  if (napi_get_global(env, &global) != napi_ok) return;
-  const bool failed = call.failure.failed();
-  const napi_value arguments[] = {
-      makeNumber(env, call.failure.code),
-      makeText(env, failed ? call.failure.step : ""),
-      makeText(env, call.meaning.c_str()),
-      failed ? makeNull(env) : makeBytes(env, call.answer.bytes()),
-  };
-  (void)napi_call_function(env, global, done, std::size(arguments), arguments, nullptr);
+  if (napi_get_global(env, &global) != napi_ok || !makeOutcome(env, call, outcome)) return;
+  (void)napi_call_function(env, global, done, outcome.size(), outcome.data(), nullptr);
   bool isThrown = false;
   napi_value error = nullptr;
   if (napi_is_exception_pending(env, &isThrown) == napi_ok && isThrown &&

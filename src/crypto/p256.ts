@@ -61,6 +61,14 @@ export function agreeOnceP256(
 export const p256PrivateKey = (random: Uint8Array): Uint8Array =>
   p256.utils.randomSecretKey(random);
 
+/** r and s, s at most half of the order. `privateKey` as p256PrivateKey gives it. */
+export const signP256 = (privateKey: Uint8Array, message: Uint8Array): Uint8Array =>
+  p256.sign(message, privateKey, { lowS: true, prehash: true });
+
+/** 65 bytes, uncompressed. */
+export const p256PublicKey = (privateKey: Uint8Array): Uint8Array =>
+  p256.getPublicKey(privateKey, false);
+
 /** A P-256 private key of the operator's, from PEM (PKCS #8 or SEC 1). Null if it is none. */
 export function signerFromPem(pem: string): ((message: Uint8Array) => Uint8Array) | null {
   const key = parsed(() => createPrivateKey(pem));

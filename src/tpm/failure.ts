@@ -112,7 +112,7 @@ const WORDS: Readonly<Record<FailureKind, Words>> = {
     expected: 'a TPM 2.0',
     found: 'none that answers',
     remedy:
-      'look whether /dev/tpmrm0 is there and Beam may open it (group tss), or switch the TPM on in the firmware',
+      'look whether /dev/tpmrm0 is there and Beam may open it (group tss), or switch the TPM on in the firmware; without it the store opens by `beam key recover`',
   },
   disconnected: {
     code: 'E_TPM_LOST',

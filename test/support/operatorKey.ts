@@ -1,5 +1,5 @@
 // A key of an operator's for tests: made anew, PEM as openssl writes it.
-import { generateKeyPairSync } from 'node:crypto';
+import { createECDH, createPrivateKey, createPublicKey } from 'node:crypto';
 import { pointFromPem, signerFromPem } from '../../src/crypto/p256.js';
 import type { EccPoint } from '../../src/tpm/publicArea.js';
 
@@ -11,9 +11,20 @@ export interface OperatorKey {
 }
 
 export function operatorKey(): OperatorKey {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const privatePem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
-  const publicPem = publicKey.export({ type: 'spki', format: 'pem' }) as string;
+  // Not generateKeyPairSync, which can hang Node 20 when its keys are exported.
+  const pair = createECDH('prime256v1');
+  const point = pair.generateKeys();
+  const part = (bytes: Buffer): string => bytes.toString('base64url');
+  const jwk = {
+    kty: 'EC',
+    crv: 'P-256',
+    x: part(point.subarray(1, 33)),
+    y: part(point.subarray(33)),
+    d: part(padded(pair.getPrivateKey())),
+  };
+  const key = { key: jwk, format: 'jwk' } as const;
+  const privatePem = createPrivateKey(key).export({ type: 'pkcs8', format: 'pem' }) as string;
+  const publicPem = createPublicKey(key).export({ type: 'spki', format: 'pem' }) as string;
   return {
     privatePem,
     publicPem,
@@ -21,3 +32,7 @@ export function operatorKey(): OperatorKey {
     sign: signerFromPem(privatePem)!,
   };
 }
+
+/** The number without leading zeros, as 32 bytes. */
+const padded = (number: Buffer): Buffer =>
+  Buffer.concat([Buffer.alloc(32 - number.length), number]);

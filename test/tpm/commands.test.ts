@@ -1,10 +1,12 @@
 // Each command of beam_tpm against a software TPM. SPEC.md 10.21.
 import { randomBytes } from 'node:crypto';
-import type { ExecutionContext } from 'ava';
+import { spawnSync } from 'node:child_process';
+import test, { type ExecutionContext } from 'ava';
 import { Secret } from '../../src/base/secret.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import { verifyP256 } from '../../src/crypto/p256.js';
 import * as commands from '../../src/platform/tpm/commands.js';
+import { loadTpmAddon } from '../../src/platform/tpm/addon.js';
 import { openTpm, TpmError, type TpmConnection } from '../../src/platform/tpm/connection.js';
 import { DEFAULT_STORAGE_KEY, enrolStorageKey } from '../../src/platform/tpm/storageKey.js';
 import { HANDLE_RANGE, NV } from '../../src/tpm/constants.js';
@@ -19,6 +21,7 @@ import {
   type EccPoint,
 } from '../../src/tpm/publicArea.js';
 import * as templates from '../../src/tpm/templates.js';
+import { skip } from '../support/skip.js';
 import { operatorKey } from '../support/operatorKey.js';
 import { tpmTest, type TpmTest } from '../support/tpmTest.js';
 
@@ -289,4 +292,69 @@ tpmTest('a request is zeroed once it was taken over', async (t, { connect }) => 
   const request = new Uint8Array([0x81, 0, 0, 1]);
   await tpm.run('readPublic', request).catch(() => undefined);
   t.deepEqual(request, new Uint8Array(4));
+});
+
+/** Opens, asks, and is ended by `terminate` or `exit` before the answer is there. */
+const ENDING = `
+const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
+const [file, tcti] = isMainThread ? process.argv.slice(1) : workerData;
+const addon = require(file);
+function ask(started) {
+  const connection = addon.open(tcti, (code) => {
+    if (code !== 0) return process.exit(9);
+    addon.run(connection, 'capability', Buffer.from('000000060000010000000040', 'hex'), () => ask(() => {}));
+    started();
+  });
+}
+async function main() {
+  for (let i = 0; i < 4; i++) {
+    const worker = new Worker(process.env.ENDING, { eval: true, workerData: [file, tcti] });
+    await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+    await worker.terminate();
+  }
+  ask(() => process.exit(0));
+}
+if (isMainThread) void main();
+else ask(() => parentPort.postMessage('asked'));
+`;
+
+tpmTest(
+  'workers and processes that end with a call under way end in order',
+  async (t, { swtpm }) => {
+    const load = loadTpmAddon();
+    if (load.addon === null) return t.fail(load.reason);
+    const args = ['-e', ENDING, load.file, swtpm.tcti];
+    for (let i = 0; i < 3; i++) {
+      const end = spawnSync(process.execPath, args, {
+        encoding: 'utf8',
+        timeout: 20_000,
+        env: { ...process.env, ENDING },
+      });
+      t.deepEqual([end.status, end.signal], [0, null], end.stderr);
+      await swtpm.reboot();
+    }
+  },
+);
+
+test('wrong arguments and two calls at once are a TypeError, and nothing else happens', (t) => {
+  const load = loadTpmAddon();
+  if (load.addon === null) {
+    skip(t, load.reason);
+    return;
+  }
+  const addon = load.addon as unknown as Record<string, (...args: unknown[]) => unknown>;
+  const done = (): void => undefined;
+  const cases: [string, ...unknown[]][] = [
+    ['open'],
+    ['open', 'x'.repeat(512), done],
+    ['open', 7, done],
+    ['open', 'swtpm', 7],
+    ['run', {}, 'capability', new Uint8Array(12), done],
+    ['run', null, 'capability', new Uint8Array(12), done],
+    ['close', {}, done],
+    ['close'],
+  ];
+  for (const [name, ...args] of cases) {
+    t.throws(() => addon[name]!(...args), { instanceOf: TypeError }, name);
+  }
 });

@@ -10,7 +10,9 @@ import {
   readPassphraseFile,
 } from '../../platform/keyStore/passphraseFile.js';
 import { diskFiles } from '../../platform/keyStore/storeFiles.js';
+import { TpmError } from '../../platform/tpm/connection.js';
 import { openStoreFile, type StoreSession } from './storeSession.js';
+import { tpmAccess } from './tpmAccess.js';
 import { unlockWith, type KeySources } from './unlock.js';
 
 export const tunnelKeyRecord = (tunnelId: string): RecordId => ({
@@ -35,16 +37,23 @@ export type TunnelKeyOutcome =
 export async function readTunnelKey(request: TunnelKeyRequest): Promise<TunnelKeyOutcome> {
   const { storePath, tunnelId } = request;
   const sources = unattendedSources(request);
+  const tpm = await tpmAccess(storePath, { env: process.env, withoutCounter: false });
   try {
+    const { holder, counter } = tpm;
     const outcome = await openStoreFile(
-      { path: storePath, files: diskFiles, entropy: systemEntropy, counter: null },
-      unlockWith(sources),
+      { path: storePath, files: diskFiles, entropy: systemEntropy, counter },
+      unlockWith({ ...sources, tpm: holder }),
     );
     if (outcome.kind === 'absent') throw noStore(storePath);
     if (outcome.kind === 'locked') return { kind: 'locked', details: outcome.refusal.details };
     return { kind: 'key', ...takeKey(outcome.session, tunnelId) };
+  } catch (error) {
+    // A TPM that is lost takes the counter with it, also where a passphrase opens the store.
+    if (error instanceof TpmError) return { kind: 'locked', details: error.details };
+    throw error;
   } finally {
     await sources.end();
+    await tpm.close();
   }
 }
 

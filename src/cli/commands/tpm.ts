@@ -7,7 +7,7 @@ import { findCounter, readCounter } from '../../platform/tpm/counter.js';
 import { currentPolicy } from '../../platform/tpm/holder.js';
 import { rehearse, type Rehearsal } from '../../platform/tpm/rehearsal.js';
 import { findStorageKey, isOfTemplate, pin } from '../../platform/tpm/storageKey.js';
-import { approvalFile, readStoreSlots, tctiOf, tpmOnce } from '../../platform/tpm/storeTpm.js';
+import { approvalFile, readStoreSlots, tctiOf, useTpm } from '../../platform/tpm/storeTpm.js';
 import { findApproval } from '../../tpm/approval.js';
 import { HANDLE_RANGE } from '../../tpm/constants.js';
 import { explainLock, type TpmProperties } from '../../tpm/properties.js';
@@ -25,7 +25,7 @@ export interface TpmArguments {
 export async function withTpm<Result>(
   use: (tpm: TpmConnection) => Promise<Result>,
 ): Promise<Result> {
-  const { connect, close } = tpmOnce(tctiOf(process.env));
+  const { connect, close } = useTpm(tctiOf(process.env));
   try {
     return await use(await connect());
   } finally {

@@ -7,6 +7,7 @@ import {
   type StorePlace,
   type StoreSession,
 } from '../../agent/keys/storeSession.js';
+import { tpmAccess } from '../../agent/keys/tpmAccess.js';
 import { unlockWith } from '../../agent/keys/unlock.js';
 import { DEFAULT_STORE_PATH } from '../../keyStore/storeFormat.js';
 import { systemEntropy } from '../../platform/entropy.js';
@@ -32,7 +33,11 @@ export async function withStore<Result>(
   use: (session: StoreSession) => Promise<Result>,
   recovery: { readonly key: Secret; readonly options: OpenOptions } | null = null,
 ): Promise<Result> {
-  const place = placeOf(args);
+  const { path } = placeOf(args);
+  const withoutCounter = recovery !== null;
+  const tpm = await tpmAccess(path, { env: process.env, withoutCounter });
+  if (tpm.notice !== null) say(`Warning: ${tpm.notice}`);
+  const place = { ...placeOf(args), counter: tpm.counter };
   let asked: Secret | null = null;
   const unlock = unlockWith({
     entropy: place.entropy,
@@ -41,7 +46,7 @@ export async function withStore<Result>(
       recovery === null
         ? (asked = await passphrase(args.passphraseFile, `passphrase of ${place.path}: `))
         : null,
-    tpm: null,
+    tpm: tpm.holder,
     pkcs11: null,
   });
   try {
@@ -51,6 +56,7 @@ export async function withStore<Result>(
     return await useSession(outcome.session, use);
   } finally {
     (asked as Secret | null)?.destroy();
+    await tpm.close();
   }
 }
 

@@ -1,11 +1,10 @@
 // The commands about the TPM, with their arguments. SPEC.md 10.27.
 import type { Argv } from 'yargs';
+import { DEFAULT_STORE_PATH } from '../../keyStore/storeFormat.js';
 import type { Command, ParsedArguments } from '../commandTable.js';
 import { usageError } from '../report.js';
 
-const DEFAULT_STORE_PATH = '/var/lib/beam/keys/store';
-
-const TPM_ACTIONS = ['status', 'check', 'reseal', 'quote', 'verify-quote'] as const;
+const TPM_ACTIONS = ['status', 'check', 'seal', 'reseal', 'quote', 'verify-quote'] as const;
 type TpmAction = (typeof TPM_ACTIONS)[number];
 
 const withTpmOptions = (parser: Argv): Argv =>
@@ -31,18 +30,23 @@ const withTpmOptions = (parser: Argv): Argv =>
     .option('previous', {
       describe: 'verify-quote: an earlier quote of the same device',
       type: 'string',
+    })
+    .option('passphrase-file', {
+      describe: 'seal: a file or systemd credential with the store’s passphrase',
+      type: 'string',
     });
 
 /** Options that only some actions have. */
 const OPTION_ACTIONS: Readonly<Record<string, readonly TpmAction[]>> = {
-  store: ['status', 'check', 'reseal', 'quote'],
+  store: ['status', 'check', 'seal', 'reseal', 'quote'],
   json: ['status', 'check', 'verify-quote'],
-  'policy-key': ['reseal'],
+  'policy-key': ['seal', 'reseal'],
   signature: ['reseal'],
-  pcrs: ['quote', 'verify-quote'],
+  pcrs: ['seal', 'quote', 'verify-quote'],
   nonce: ['quote', 'verify-quote'],
   key: ['verify-quote'],
   previous: ['verify-quote'],
+  'passphrase-file': ['seal'],
 };
 
 function call(args: ParsedArguments): Promise<number> {
@@ -80,6 +84,13 @@ async function run(action: TpmAction, args: ParsedArguments): Promise<number> {
       return (await import('../commands/tpm.js')).status({ store, json });
     case 'check':
       return (await import('../commands/tpm.js')).check({ store, json });
+    case 'seal':
+      return (await import('../commands/tpmSeal.js')).seal({
+        store,
+        pcrs,
+        policyKey,
+        passphraseFile: word(args, 'passphrase-file'),
+      });
     case 'reseal':
       return (await import('../commands/tpmReseal.js')).reseal({
         store,

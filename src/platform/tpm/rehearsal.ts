@@ -1,9 +1,8 @@
 // Rehearses on the real TPM, with the store's own slot, what would happen: nothing that lasts is
 // changed. SPEC.md 10.27.
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { toHex } from '../../base/bytes.js';
 import { OperatorError } from '../../base/errors.js';
-import { pointFromPem, signerFromPem } from '../../crypto/p256.js';
+import { p256PrivateKey, p256PublicKey, signP256 } from '../../crypto/p256.js';
 import { findApproval, type Approval } from '../../tpm/approval.js';
 import { HANDLE_RANGE, NV, OBJECT } from '../../tpm/constants.js';
 import { pcrDigest, PCR_COUNT } from '../../tpm/pcr.js';
@@ -11,6 +10,7 @@ import * as policy from '../../tpm/policy.js';
 import { decodePublic, encodePublic } from '../../tpm/publicArea.js';
 import type { SealedSlot } from '../../tpm/sealedSlot.js';
 import { COUNTER_INDEX } from '../../tpm/templates.js';
+import { systemEntropy } from '../entropy.js';
 import { listHandles, readPcrValues, readPropertiesOf } from './commands.js';
 import { TpmError, type TpmConnection } from './connection.js';
 import { findCounter } from './counter.js';
@@ -151,10 +151,10 @@ async function registerChange(subject: Subject, approval: Approval | null): Prom
 }
 
 async function stranger({ tpm, slot }: Subject, approved: Uint8Array): Promise<Rehearsal> {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
-  const approver = pointFromPem(pem)!;
-  const signature = signerFromPem(pem)!(policy.approvalMessage(approved));
+  const privateKey = p256PrivateKey(systemEntropy(48));
+  const publicKey = p256PublicKey(privateKey);
+  const approver = { x: publicKey.slice(1, 33), y: publicKey.slice(33) };
+  const signature = signP256(privateKey, policy.approvalMessage(approved));
   const forged = { policy: approved, signature };
   const error = await attempt(() => unsealWith(tpm, { ...slot, approver }, forged));
   return refusedAs('stranger', error, 'policy', 'an approval by a key made for this rehearsal');
@@ -164,7 +164,7 @@ async function stranger({ tpm, slot }: Subject, approved: Uint8Array): Promise<R
 async function clear({ tpm, slot }: Subject, approval: Approval | null): Promise<Rehearsal> {
   const area = decodePublic(slot.parentPublic);
   if (area?.kind !== 'ecc') return fail('clear', 'the slot’s storage key is damaged', 'seal again');
-  const point = { x: new Uint8Array(randomBytes(32)), y: new Uint8Array(randomBytes(32)) };
+  const point = { x: systemEntropy(32), y: systemEntropy(32) };
   const parentPublic = encodePublic({ ...area, point });
   const any = approval ?? { policy: new Uint8Array(32), signature: new Uint8Array(64).fill(1) };
   const error = await attempt(() => unsealWith(tpm, { ...slot, parentPublic }, any));

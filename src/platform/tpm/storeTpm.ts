@@ -47,16 +47,37 @@ export function tpmHolderFor(
   return new TpmStoreKeyHolder({ connect, approvals: approvalFile(storePath), settings });
 }
 
-/** Opened with the first call, and the same from then on. */
-export function tpmOnce(tcti: string): {
+interface SharedTpm {
+  readonly opened: Promise<TpmConnection>;
+  users: number;
+}
+
+/** By TCTI. A TPM without a resource manager serves one connection, so a process has one at most. */
+const shared = new Map<string, SharedTpm>();
+
+export interface TpmUse {
+  /** Opened with the first call. */
   readonly connect: () => Promise<TpmConnection>;
+  /** The connection ends with its last user. */
   readonly close: () => Promise<void>;
-} {
-  let opened: Promise<TpmConnection> | null = null;
+}
+
+export function useTpm(tcti: string): TpmUse {
+  let mine: SharedTpm | null = null;
+  const join = (): SharedTpm => {
+    const joined = shared.get(tcti) ?? { opened: openTpm(tcti), users: 0 };
+    shared.set(tcti, joined);
+    joined.users++;
+    return joined;
+  };
   return {
-    connect: () => (opened ??= openTpm(tcti)),
+    connect: () => (mine ??= join()).opened,
     async close() {
-      const connection = await opened?.catch(() => null);
+      const left = mine;
+      mine = null;
+      if (left === null || --left.users > 0) return;
+      shared.delete(tcti);
+      const connection = await left.opened.catch(() => null);
       await connection?.close();
     },
   };
