@@ -1,7 +1,16 @@
 // A software TPM for tests: one state folder each, a Unix socket, and nothing left behind. The kernel
 // ends it with the test's process; folders of makers that no longer run are removed by the next one.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, rmSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  readFileSync,
+  writeFileSync,
+  closeSync,
+  openSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,15 +66,17 @@ export class Swtpm {
     args.push('--tpmstate', `dir=${folder}/state`, '--flags', 'not-need-init,startup-clear');
     args.push('--server', `type=unixio,path=${socket}`);
     args.push('--ctrl', `type=unixio,path=${socket}.ctrl`);
-    const child = spawn('setpriv', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    // A file, not a pipe: it writes a line for each command, and a test that waits for other processes
+    // would not read them.
+    const log = openSync(this.file('log'), 'a');
+    const child = spawn('setpriv', args, { stdio: ['ignore', 'ignore', log] });
+    closeSync(log);
     this.#process = child;
-    let complaints = '';
-    child.stderr.on('data', (text: Buffer) => (complaints += text.toString()));
     const deadline = performance.now() + START_MS;
     // The file is there before anybody listens.
     while (!(await answers(`${socket}.ctrl`)) || !(await answers(socket))) {
       if (child.exitCode !== null || performance.now() > deadline) {
-        throw new Error(`swtpm did not start: ${complaints}`);
+        throw new Error(`swtpm did not start: ${this.read('log').toString()}`);
       }
       await new Promise((resume) => setTimeout(resume, 5));
     }
