@@ -1,9 +1,10 @@
-// XXhfs with ML-KEM (SPEC.md 3.7): the tokens e1 and ekem1 against published handshakes. The KEM's
-// published results are played back, so this checks the engine and says nothing about ML-KEM.
+// XXhfs with ML-KEM (SPEC.md 3.7, 11.9): the tokens e1 and ekem1 against published handshakes, with the
+// KEM's published results played back and, for ML-KEM-768, with the KEM itself from the seeds.
 import type { ExecutionContext } from 'ava';
 import { toHex } from '../../src/base/bytes.js';
 import { Secret } from '../../src/base/secret.js';
 import type { Kem } from '../../src/crypto/kem.js';
+import { nativeMlKem768, nobleMlKem768 } from '../../src/crypto/mlKem.js';
 import { CipherState } from '../../src/handshake/noise/cipherState.js';
 import { HandshakeState } from '../../src/handshake/noise/handshakeState.js';
 import { noiseProtocol } from '../../src/handshake/noise/protocol.js';
@@ -16,7 +17,9 @@ interface HfsVector {
   readonly static_r_public: string;
   readonly ephemeral_dh_i_private: string;
   readonly ephemeral_dh_r_private: string;
+  readonly kem_keygen_seed_d_z: string;
   readonly ephemeral_kem_i_public: string;
+  readonly kem_encap_seed_m: string;
   readonly kem_ciphertext: string;
   readonly kem_shared_secret: string;
   readonly prologue: string;
@@ -39,7 +42,7 @@ const DERIVED = 'noise/DERIVED-xxhfs-aesgcm-sha256.json';
 vectorTest('the published XXhfs handshakes are reproduced', [PUBLISHED], (t, files) => {
   const set = parseVector(files[0]) as HfsSet;
   t.is(set.vectors.length, 5);
-  for (const vector of set.vectors) checkVector(t, set.protocol, vector);
+  for (const vector of set.vectors) checkVector(t, set.protocol, vector, playedBack);
 });
 
 vectorTest('XXhfs over AES-GCM agrees with an independent program', [DERIVED], (t, files) => {
@@ -49,12 +52,35 @@ vectorTest('XXhfs over AES-GCM agrees with an independent program', [DERIVED], (
     ['Noise_XXhfs_25519+MLKEM768_AESGCM_SHA256', 'Noise_XXhfs_25519+MLKEM1024_AESGCM_SHA256'],
   );
   for (const set of sets) {
-    for (const vector of set.vectors) checkVector(t, set.protocol, vector);
+    for (const vector of set.vectors) checkVector(t, set.protocol, vector, playedBack);
   }
 });
 
-function checkVector(t: ExecutionContext, name: string, vector: HfsVector): void {
-  const kem = playedBack(/\+(MLKEM\d+)_/.exec(name)![1]!, vector);
+for (const [name, kem] of [
+  ['noble’s ML-KEM-768', nobleMlKem768],
+  ['Node’s ML-KEM-768', nativeMlKem768()],
+] as const) {
+  if (kem === null) continue;
+  vectorTest(
+    `XXhfs with ${name} is reproduced from the seeds`,
+    [PUBLISHED, DERIVED],
+    (t, files) => {
+      const published = parseVector(files[0]) as HfsSet;
+      const derived = (parseVector(files[1]) as { sets: HfsSet[] }).sets[0]!;
+      for (const { protocol, vectors } of [published, derived]) {
+        for (const vector of vectors) checkVector(t, protocol, vector, () => seeded(kem, vector));
+      }
+    },
+  );
+}
+
+function checkVector(
+  t: ExecutionContext,
+  name: string,
+  vector: HfsVector,
+  kemOf: (kemName: string, vector: HfsVector) => Kem,
+): void {
+  const kem = kemOf(/\+(MLKEM\d+)_/.exec(name)![1]!, vector);
   const initiator = side(name, kem, vector, 'initiator');
   const responder = side(name, kem, vector, 'responder');
   const messages = [vector.msg_a, vector.msg_b, vector.msg_c];
@@ -95,6 +121,13 @@ function playedBack(name: string, vector: HfsVector): Kem {
       toHex(given) === vector.kem_ciphertext ? hex(vector.kem_shared_secret) : null,
   };
 }
+
+/** The KEM with the vector's randomness. */
+const seeded = (kem: Kem, vector: HfsVector): Kem => ({
+  ...kem,
+  keygen: () => kem.keygen(() => hex(vector.kem_keygen_seed_d_z)),
+  encapsulate: (publicKey) => kem.encapsulate(publicKey, () => hex(vector.kem_encap_seed_m)),
+});
 
 function side(
   name: string,

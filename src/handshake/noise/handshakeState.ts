@@ -123,14 +123,23 @@ export class HandshakeState {
    * one-way pattern only the initiator's direction may be used.
    */
   split(): { send: CipherState; receive: CipherState } {
-    assert(this.nextSender === null, 'the handshake is finished');
-    const { initiatorKey, responderKey } = this.#progress.symmetric.split();
+    const { initiatorKey, responderKey } = this.splitKeys();
     const first = new CipherState(this.#protocol.cipher, initiatorKey);
     const second = new CipherState(this.#protocol.cipher, responderKey);
-    this.destroy();
     return this.#options.role === 'initiator'
       ? { send: first, receive: second }
       : { send: second, receive: first };
+  }
+
+  /**
+   * The two keys of a finished handshake, 32 bytes each, for protocols that derive more from them.
+   * The other secrets are then zeroed; the keys are the caller's to zero.
+   */
+  splitKeys(): { initiatorKey: Uint8Array; responderKey: Uint8Array } {
+    assert(this.nextSender === null, 'the handshake is finished');
+    const keys = this.#progress.symmetric.split();
+    this.destroy();
+    return keys;
   }
 
   /** Zeroes every secret made here; the static key and the psks belong to their owner. */
