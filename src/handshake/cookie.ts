@@ -1,4 +1,4 @@
-// mac1, mac2 and cookies: who may make us compute (SPEC.md 3.5).
+// mac1, mac2 and cookies: who may make us compute (SPEC.md 3.5, and 11.7 for Beam's own messages).
 import { assert } from '../base/assert.js';
 import { concat, equalConstantTime } from '../base/bytes.js';
 import type { Endpoint } from '../base/ip.js';
@@ -17,6 +17,11 @@ import {
   TAG_BYTES,
   XNONCE_BYTES,
 } from '../wire/constants.js';
+import {
+  carriesBeamMacs,
+  decodeBeamCookieReply,
+  encodeBeamCookieReply,
+} from '../wire/beamMessages.js';
 import { classify, decodeCookieReply, encodeCookieReply, senderIndex } from '../wire/messages.js';
 
 /** Of the secret behind cookies, and of a cookie in use. SPEC.md 1.2. */
@@ -25,21 +30,21 @@ export const COOKIE_MAX_AGE_MS = 120_000;
 const LABEL_MAC1 = new TextEncoder().encode('mac1----');
 const LABEL_COOKIE = new TextEncoder().encode('cookie--');
 
-/** The receiving side, one per device: checks macs and hands out cookies. */
+/** The receiving side, one per device or mac context: checks macs and hands out cookies. */
 export class CookieChecker {
   readonly #mac1Key: Uint8Array;
   readonly #cookieKey: Uint8Array;
   readonly #entropy: Entropy;
   #secret: { readonly bytes: Uint8Array; readonly madeAt: Instant } | null = null;
 
-  /** `localPublicKey` is the device's, 32 bytes. */
-  constructor(localPublicKey: Uint8Array, entropy: Entropy) {
-    this.#mac1Key = blake2s.hash(LABEL_MAC1, localPublicKey);
-    this.#cookieKey = blake2s.hash(LABEL_COOKIE, localPublicKey);
+  /** `context` is the device's public key, 32 bytes, or Beam's mac context (SPEC.md 11.7). */
+  constructor(context: Uint8Array, entropy: Entropy) {
+    this.#mac1Key = blake2s.hash(LABEL_MAC1, context);
+    this.#cookieKey = blake2s.hash(LABEL_COOKIE, context);
     this.#entropy = entropy;
   }
 
-  /** True for an initiation or response whose sender knows our public key. */
+  /** True for a message with macs whose sender knows our public key, or the context. */
   checkMac1(message: Uint8Array): boolean {
     return hasMacs(message) && equalConstantTime(mac1Of(message), mac1(this.#mac1Key, message));
   }
@@ -53,16 +58,17 @@ export class CookieChecker {
     return valid;
   }
 
-  /** 64 bytes: a cookie for `source`, in answer to an initiation or response with a valid mac1. */
+  /** 64 bytes: a cookie for `source`, in answer to a message with a valid mac1. */
   createReply(message: Uint8Array, source: Endpoint, now: Instant): Uint8Array {
-    assert(hasMacs(message), 'only an initiation or a response is answered by a cookie');
+    assert(hasMacs(message), 'only a message with macs is answered by a cookie');
     const nonce = this.#entropy(XNONCE_BYTES);
     const cookie = this.#cookieOf(source, now);
     const encryptedCookie = new Uint8Array(COOKIE_BYTES + TAG_BYTES);
     const input = { key: this.#cookieKey, nonce, associated: mac1Of(message) };
     xchacha20Poly1305.seal(encryptedCookie, cookie, input);
     cookie.fill(0);
-    return encodeCookieReply({ receiver: senderIndex(message), nonce, encryptedCookie });
+    const reply = { receiver: senderIndex(message), nonce, encryptedCookie };
+    return carriesBeamMacs(message) ? encodeBeamCookieReply(reply) : encodeCookieReply(reply);
   }
 
   /** Zeroes the secret behind the cookies given out. */
@@ -89,20 +95,29 @@ export class CookieStamper {
   readonly #mac1Key: Uint8Array;
   readonly #cookieKey: Uint8Array;
   #cookie: { readonly bytes: Uint8Array; readonly receivedAt: Instant } | null = null;
-  /** Of the last message stamped, until a reply to it has come. */
-  #lastMac1: Uint8Array | null = null;
+  /** Of what was stamped last, until a reply to it has come: one message, or its two fragments. */
+  #lastMac1s: readonly Uint8Array[] = [];
 
-  /** `remotePublicKey` is the peer's, 32 bytes. */
-  constructor(remotePublicKey: Uint8Array) {
-    this.#mac1Key = blake2s.hash(LABEL_MAC1, remotePublicKey);
-    this.#cookieKey = blake2s.hash(LABEL_COOKIE, remotePublicKey);
+  /** `context` is the peer's public key, 32 bytes, or Beam's mac context (SPEC.md 11.7). */
+  constructor(context: Uint8Array) {
+    this.#mac1Key = blake2s.hash(LABEL_MAC1, context);
+    this.#cookieKey = blake2s.hash(LABEL_COOKIE, context);
   }
 
-  /** Writes mac1 into an initiation or response, and mac2 if there is a cookie young enough. */
+  /** Writes mac1 into a message, and mac2 if there is a cookie young enough. */
   stamp(message: Uint8Array, now: Instant): void {
-    assert(hasMacs(message), 'only initiations and responses have macs');
+    this.stampAll([message], now);
+  }
+
+  /** As `stamp`, for what is sent together; a reply to any of them counts. */
+  stampAll(messages: readonly Uint8Array[], now: Instant): void {
+    for (const message of messages) this.#stampOne(message, now);
+    this.#lastMac1s = messages.map((message) => mac1Of(message).slice());
+  }
+
+  #stampOne(message: Uint8Array, now: Instant): void {
+    assert(hasMacs(message), 'the message has macs');
     mac1Of(message).set(mac1(this.#mac1Key, message));
-    this.#lastMac1 = mac1Of(message).slice();
     const cookie = this.#cookie;
     if (cookie !== null && now - cookie.receivedAt < COOKIE_MAX_AGE_MS) {
       mac2Of(message).set(mac2(cookie.bytes, message));
@@ -116,15 +131,16 @@ export class CookieStamper {
    * one. A second reply to the same message is refused.
    */
   consumeReply(reply: Uint8Array, now: Instant): boolean {
-    const fields = decodeCookieReply(reply);
-    if (fields === null || this.#lastMac1 === null) return false;
+    const fields = decodeCookieReply(reply) ?? decodeBeamCookieReply(reply);
+    if (fields === null) return false;
     const { nonce, encryptedCookie } = fields;
     const bytes = new Uint8Array(COOKIE_BYTES);
-    const input = { key: this.#cookieKey, nonce, associated: this.#lastMac1 };
-    if (!xchacha20Poly1305.open(bytes, encryptedCookie, input)) return false;
+    const opens = (associated: Uint8Array): boolean =>
+      xchacha20Poly1305.open(bytes, encryptedCookie, { key: this.#cookieKey, nonce, associated });
+    if (!this.#lastMac1s.some(opens)) return false;
     this.#cookie?.bytes.fill(0);
     this.#cookie = { bytes, receivedAt: now };
-    this.#lastMac1 = null;
+    this.#lastMac1s = [];
     return true;
   }
 
@@ -132,13 +148,13 @@ export class CookieStamper {
   destroy(): void {
     this.#cookie?.bytes.fill(0);
     this.#cookie = null;
-    this.#lastMac1 = null;
+    this.#lastMac1s = [];
   }
 }
 
 function hasMacs(message: Uint8Array): boolean {
   const kind = classify(message);
-  return kind === 'initiation' || kind === 'response';
+  return kind === 'initiation' || kind === 'response' || carriesBeamMacs(message);
 }
 
 const mac1Of = (message: Uint8Array): Uint8Array =>

@@ -84,7 +84,8 @@ export class RateLimiter {
   }
 }
 
-function sourceKey(source: Pick<Endpoint, 'family' | 'address'>): string {
+/** What counts as one source: the IPv4 address, or the first half of the IPv6 address. SPEC.md 3.6. */
+export function sourceKey(source: Pick<Endpoint, 'family' | 'address'>): string {
   if (source.family === 4) return source.address;
   const address = parseAddress(source.address);
   const prefix = address?.bytes.subarray(0, IPV6_SOURCE_BYTES);

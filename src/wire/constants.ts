@@ -17,10 +17,10 @@ export const TIMESTAMP_BYTES = 12;
 export const XNONCE_BYTES = 24;
 export const COOKIE_BYTES = 16;
 
-const TYPE_BYTES = 4;
-const INDEX_BYTES = 4;
+export const TYPE_BYTES = 4;
+export const INDEX_BYTES = 4;
 const COUNTER_BYTES = 8;
-const MACS_BYTES = 2 * MAC_BYTES;
+export const MACS_BYTES = 2 * MAC_BYTES;
 
 /** Where each field of the initiation starts, and its whole size (148). SPEC.md 2.1. */
 export const INITIATION = layout({
@@ -66,14 +66,17 @@ export const MAC1_FROM_END = MACS_BYTES;
 /** What mac2 covers, counted from the end: all but mac2. */
 export const MAC2_FROM_END = MAC_BYTES;
 
-interface Field {
+export interface Field {
   readonly start: number;
   readonly end: number;
 }
 
-type Layout<Name extends string> = Readonly<Record<Name, Field>> & { readonly bytes: number };
+export type Layout<Name extends string> = Readonly<Record<Name, Field>> & {
+  readonly bytes: number;
+};
 
-function layout<Name extends string>(sizes: Record<Name, number>): Layout<Name> {
+/** Places of the fields of a message, one after the other behind its type. */
+export function layout<Name extends string>(sizes: Record<Name, number>): Layout<Name> {
   let at = TYPE_BYTES;
   const fields: Record<string, Field> = {};
   for (const [name, bytes] of Object.entries<number>(sizes)) {

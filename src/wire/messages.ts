@@ -151,13 +151,15 @@ function field(datagram: Uint8Array, place: { start: number; end: number }): Uin
   return datagram.subarray(place.start, place.end);
 }
 
-function readU32(bytes: Uint8Array, at: number): number {
+/** Little-endian, unsigned. */
+export function readU32(bytes: Uint8Array, at: number): number {
   return (
     (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0
   );
 }
 
-function writeU32(bytes: Uint8Array, at: number, value: number): void {
+/** Little-endian, unsigned. */
+export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value;
   bytes[at + 1] = value >>> 8;
   bytes[at + 2] = value >>> 16;
