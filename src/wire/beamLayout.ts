@@ -50,16 +50,26 @@ const ANSWER_HEAD = { sender: INDEX_BYTES, receiver: INDEX_BYTES };
 const headBytes = (head: Readonly<Record<string, number>>): number =>
   Object.values(head).reduce((sum, bytes) => sum + bytes, TYPE_BYTES);
 
-/** Zeros that make the classical hello as large as its answer. SPEC.md 11.3. */
-export const CLASSICAL_PADDING_BYTES =
-  headBytes(ANSWER_HEAD) + ANSWER_NOISE_BYTES.classical - headBytes(HELLO_HEAD) - KEY_BYTES;
-
 const MACS = { mac1: MAC_BYTES, mac2: MAC_BYTES };
 
-/** Hello (1276, classical 152). SPEC.md 11.3. */
+/** What a hello's Noise message takes: with a psk, e1 and the payload are sealed. SPEC.md 11.3. */
+const HELLO_NOISE_BYTES = {
+  hybrid: KEY_BYTES + KEM_PUBLIC_KEY_BYTES + 2 * TAG_BYTES,
+  classical: headBytes(ANSWER_HEAD) + ANSWER_NOISE_BYTES.classical - headBytes(HELLO_HEAD),
+};
+
+/** Zeros in a hello's payload: its size doesn't depend on a psk, and is at least its answer's. */
+export const HELLO_PADDING_BYTES = {
+  hybrid: HELLO_NOISE_BYTES.hybrid - KEY_BYTES - KEM_PUBLIC_KEY_BYTES,
+  hybridPsk: 0,
+  classical: HELLO_NOISE_BYTES.classical - KEY_BYTES,
+  classicalPsk: HELLO_NOISE_BYTES.classical - KEY_BYTES - TAG_BYTES,
+} as const;
+
+/** Hello (1308, classical 152). SPEC.md 11.3. */
 export const HELLO = {
-  hybrid: layout({ ...HELLO_HEAD, noise: KEY_BYTES + KEM_PUBLIC_KEY_BYTES, ...MACS }),
-  classical: layout({ ...HELLO_HEAD, noise: KEY_BYTES + CLASSICAL_PADDING_BYTES, ...MACS }),
+  hybrid: layout({ ...HELLO_HEAD, noise: HELLO_NOISE_BYTES.hybrid, ...MACS }),
+  classical: layout({ ...HELLO_HEAD, noise: HELLO_NOISE_BYTES.classical, ...MACS }),
 };
 
 /** Answer (1256, classical 152). SPEC.md 11.4. */
