@@ -1,6 +1,7 @@
 // Beam handshakes of some nodes over a wire that the test holds in its hands: every datagram waits there
 // until the test delivers, drops, repeats or changes it. Virtual time, seeded randomness, real crypto.
 import type { Endpoint } from '../../src/base/ip.js';
+import { formatEndpoint } from '../../src/base/ip.js';
 import type { Moment } from '../../src/base/time.js';
 import { instant, wallTime } from '../../src/base/time.js';
 import type {
@@ -40,6 +41,11 @@ export const endpoint = (name: number, port = 51_820): Endpoint => ({
 export const pathTo = (remote: Endpoint): Path => ({ remote, local: null });
 const same = (a: Endpoint, b: Endpoint): boolean => a.address === b.address && a.port === b.port;
 
+function count(bytesBy: Map<string, number>, remote: Endpoint, bytes: Uint8Array): void {
+  const name = formatEndpoint(remote);
+  bytesBy.set(name, (bytesBy.get(name) ?? 0) + bytes.length);
+}
+
 export class BeamNode {
   readonly identity: TestIdentity;
   readonly at: Endpoint;
@@ -48,14 +54,17 @@ export class BeamNode {
   machine: BeamHandshakes;
   /** Signs and admits at once; else requests wait in `requests`. */
   isPrompt = true;
-  admits = true;
+  admits: (did: string) => boolean = () => true;
+  /** Who signs; not its own identity where a test plays an impostor. */
+  signer: TestIdentity;
   isLoaded = false;
   readonly requests: Request[] = [];
   readonly sessions: BeamSession[] = [];
   readonly ended: CallEnd[] = [];
   readonly refusals: string[] = [];
-  sentBytes = 0;
-  receivedBytes = 0;
+  /** By address and port. */
+  readonly sentTo = new Map<string, number>();
+  readonly receivedFrom = new Map<string, number>();
 
   readonly #network: BeamNetwork;
   readonly #options: BeamOptions;
@@ -66,6 +75,7 @@ export class BeamNode {
     this.at = endpoint(name);
     const entropy = seededEntropy(`${network.seed}/${name}`);
     this.identity = testIdentity(entropy);
+    this.signer = this.identity;
     this.tunnel = this.identity.tunnelCredential();
     this.#nextIndex = name * 0x0100_0000;
     this.#options = {
@@ -92,6 +102,19 @@ export class BeamNode {
     this.machine = new BeamHandshakes(this.#options);
   }
 
+  /** The DID that its machine answers to: another's, where a test plays an impostor. */
+  get machineDid(): string {
+    return this.#options.did;
+  }
+
+  get sentBytes(): number {
+    return [...this.sentTo.values()].reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  get receivedBytes(): number {
+    return [...this.receivedFrom.values()].reduce((sum, bytes) => sum + bytes, 0);
+  }
+
   get did(): string {
     return this.identity.did;
   }
@@ -113,7 +136,7 @@ export class BeamNode {
   }
 
   receive(bytes: Uint8Array, from: Endpoint): void {
-    this.receivedBytes += bytes.length;
+    count(this.receivedFrom, from, bytes);
     this.handle({ kind: 'received', bytes: bytes.slice(), path: pathTo(from) });
   }
 
@@ -128,11 +151,11 @@ export class BeamNode {
   /** Answers what waits, or one request. */
   answer(request: Request): void {
     if (request.kind === 'admissionWanted') {
-      const { handshake } = request;
-      this.handle({ kind: 'admissionDecided', handshake, admitted: this.admits });
+      const { handshake, peer } = request;
+      this.handle({ kind: 'admissionDecided', handshake, admitted: this.admits(peer.did) });
       return;
     }
-    const signature = this.identity.sign(request.message);
+    const signature = this.signer.sign(request.message);
     this.handle({ kind: 'signed', handshake: request.handshake, signature });
   }
 
@@ -143,7 +166,7 @@ export class BeamNode {
   #carryOut(effect: BeamEffect): void {
     switch (effect.kind) {
       case 'sendTo':
-        this.sentBytes += effect.bytes.length;
+        count(this.sentTo, effect.path.remote, effect.bytes);
         this.#network.wire.push({
           from: this.at,
           to: effect.path.remote,

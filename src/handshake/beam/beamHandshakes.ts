@@ -2,7 +2,7 @@
 import { assertNever } from '../../base/assert.js';
 import type { Machine } from '../../base/machine.js';
 import type { Instant, Moment } from '../../base/time.js';
-import { earliest } from '../../base/time.js';
+import { after, earliest } from '../../base/time.js';
 import type { Path } from '../../ports/udp.js';
 import {
   classifyBeam,
@@ -24,6 +24,7 @@ import type {
   HandshakeId,
 } from './beamEvents.js';
 import { BeamGate } from './beamGate.js';
+import { RESPONSE_MS } from './beamParameters.js';
 import { macContext } from './beamSetup.js';
 import { IncomingCall } from './incomingCall.js';
 import { IncomingCalls } from './incomingCalls.js';
@@ -54,6 +55,8 @@ export class BeamHandshakes implements Machine<BeamEvent, BeamEffect> {
   readonly #incoming = new IncomingCalls();
   /** By the peer's DID. */
   readonly #calls = new Map<string, OutgoingCall>();
+  /** By the peer's DID, when a call of ours was established, as long as one that crossed may live. */
+  readonly #establishedAt = new Map<string, Instant>();
 
   constructor(options: BeamOptions) {
     this.#options = options;
@@ -64,6 +67,7 @@ export class BeamHandshakes implements Machine<BeamEvent, BeamEffect> {
   /** Never throws on what a peer sent. A refused input leaves everything as it was (SPEC.md 11.13). */
   handle(event: BeamEvent, now: Moment): BeamEffect[] {
     this.#incoming.expire(now.boot);
+    this.#forgetEstablished(now.boot);
     switch (event.kind) {
       case 'call':
         return this.#call(event.call, now);
@@ -76,9 +80,7 @@ export class BeamHandshakes implements Machine<BeamEvent, BeamEffect> {
           handshake.signed(event.signature, now),
         );
       case 'admissionDecided':
-        return this.#answerTo(event.handshake, (handshake) =>
-          handshake.admissionDecided(event.admitted),
-        );
+        return this.#admissionDecided(event.handshake, event.admitted, now.boot);
       default:
         return assertNever(event);
     }
@@ -142,6 +144,12 @@ export class BeamHandshakes implements Machine<BeamEvent, BeamEffect> {
     const effects = handshake === null ? [] : act(handshake);
     this.#dropOver();
     if (handshake instanceof IncomingCall && handshake.isOver) this.#incoming.remove(handshake);
+    return effects;
+  }
+
+  #admissionDecided(id: HandshakeId, admitted: boolean, now: Instant): BeamEffect[] {
+    const effects = this.#answerTo(id, (handshake) => handshake.admissionDecided(admitted));
+    this.#noteEstablished(effects, now);
     return effects;
   }
 
@@ -233,14 +241,14 @@ export class BeamHandshakes implements Machine<BeamEvent, BeamEffect> {
   }
 
   #consume(admitted: Admitted, now: Moment): Outcome {
-    const { message, path } = admitted;
+    const { message } = admitted;
     switch (classifyBeam(message)) {
       case 'hello':
         return this.#hello(admitted, now);
       case 'answer': {
         const answer = decodeAnswer(message)!;
         const call = this.#callById(answer.receiver);
-        return call === null ? 'unknownIndex' : call.consumeAnswer(answer, path, now);
+        return call === null ? 'unknownIndex' : call.consumeAnswer(answer, now);
       }
       case 'finish':
         return this.#finish(admitted, now);
@@ -279,15 +287,30 @@ export class BeamHandshakes implements Machine<BeamEvent, BeamEffect> {
   #proven(call: IncomingCall, effects: BeamEffect[]): Outcome {
     const { did, tunnelKey } = call.peer!;
     const ours = this.#calls.get(did);
-    if (ours !== undefined) {
-      if (this.#options.did < did && ours.isAnsweredBy(tunnelKey)) {
-        this.#incoming.remove(call);
-        return 'crossed';
-      }
-      effects.unshift(...ours.end('crossed'));
+    const establishedAt = this.#establishedAt.get(did);
+    const isOvertaken = establishedAt !== undefined && call.beganAt <= establishedAt;
+    if (this.#options.did < did && (isOvertaken || ours?.isAnsweredBy(tunnelKey) === true)) {
+      this.#incoming.remove(call);
+      return 'crossed';
     }
+    if (ours !== undefined) effects.unshift(...ours.end('crossed'));
     this.#incoming.proven(call, did);
     return effects;
+  }
+
+  #noteEstablished(effects: readonly BeamEffect[], now: Instant): void {
+    for (const effect of effects) {
+      if (effect.kind !== 'established' || effect.session.role !== 'initiator') continue;
+      this.#establishedAt.delete(effect.session.peer.did);
+      this.#establishedAt.set(effect.session.peer.did, now);
+    }
+  }
+
+  #forgetEstablished(now: Instant): void {
+    for (const [did, at] of this.#establishedAt) {
+      if (now < after(at, RESPONSE_MS)) return;
+      this.#establishedAt.delete(did);
+    }
   }
 
   #cookieReply(bytes: Uint8Array, now: Moment): Outcome {

@@ -44,6 +44,8 @@ export class IncomingCall {
   readonly id: HandshakeId;
   /** Of the address that the hello came from. */
   readonly source: string;
+  /** When its hello came. */
+  readonly beganAt: Instant;
   readonly endsAt: Instant;
   readonly #options: BeamOptions;
   readonly #hello: Pick<Hello, 'sender' | 'protocol' | 'invite'>;
@@ -62,6 +64,7 @@ export class IncomingCall {
     const { hello, path } = received;
     this.id = id;
     this.source = sourceKey(path.remote);
+    this.beganAt = now;
     this.endsAt = after(now, RESPONSE_MS);
     this.#options = options;
     this.#hello = { ...hello, invite: hello.invite.slice() };

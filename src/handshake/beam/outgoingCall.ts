@@ -119,7 +119,7 @@ export class OutgoingCall {
   }
 
   /** An answer whose macs were found good. */
-  consumeAnswer(answer: Answer, path: Path, now: Moment): BeamEffect[] | BeamRefusal {
+  consumeAnswer(answer: Answer, now: Moment): BeamEffect[] | BeamRefusal {
     if (this.#phase.kind !== 'calling') return 'outOfPlace';
     const { noise, credential, checker } = this.#phase;
     const read = readAnswer(this.#options, noise, answer);
@@ -131,7 +131,6 @@ export class OutgoingCall {
       this.#phase = { kind: 'spoiled', noise, endsAt };
       return read;
     }
-    this.#path = path;
     const { sender: remoteIndex } = answer;
     this.#phase = { kind: 'signing', noise, credential, remoteIndex, suite: read.suite, endsAt };
     const message = identityMessage('initiator', noise.state.handshakeHash, credential);
