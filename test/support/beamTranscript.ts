@@ -1,4 +1,4 @@
-// The fixed inputs of SPEC.md 11.16, and a run of two machines with them.
+// The fixed inputs of SPEC.md 11.17, and a run of two machines with them.
 import { concat } from '../../src/base/bytes.js';
 import type { Endpoint } from '../../src/base/ip.js';
 import { Secret } from '../../src/base/secret.js';

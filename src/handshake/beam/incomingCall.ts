@@ -67,7 +67,8 @@ export class IncomingCall {
     this.beganAt = now;
     this.endsAt = after(now, RESPONSE_MS);
     this.#options = options;
-    this.#hello = { ...hello, invite: hello.invite.slice() };
+    const { sender, protocol } = hello;
+    this.#hello = { sender, protocol, invite: hello.invite.slice() };
     this.#stamper = new CookieStamper(answerMacContext(options, hello.noise));
     this.#path = path;
     this.#phase = { kind: 'answered', ...sent };

@@ -74,7 +74,10 @@ export class OutgoingCall {
     this.#path = call.path;
     this.#callee = { networkId: options.networkId, did: call.did };
     const { invite } = call;
-    this.#invite = invite && { id: invite.id, key: new Secret(invite.key.expose().slice()) };
+    this.#invite = invite && {
+      id: invite.id.slice(),
+      key: new Secret(invite.key.expose().slice()),
+    };
     this.#stamper = new CookieStamper(macContext(this.#callee));
     this.#retransmission = new Retransmission(options.entropy);
     this.#endsAt = after(now, ATTEMPT_MS);
@@ -150,7 +153,6 @@ export class OutgoingCall {
   /** A welcome; it has no macs, its own key authenticates it. */
   consumeWelcome(welcome: Welcome, path: Path, now: Moment): BeamEffect[] | BeamRefusal {
     if (this.#phase.kind !== 'finishing') return 'outOfPlace';
-    if (welcome.sender !== this.#phase.remoteIndex) return 'unknownIndex';
     const check = { now: now.wall, verify: this.#options.verify };
     const peer = readWelcome(welcome, this.#phase, check);
     if (typeof peer === 'string') return peer;

@@ -129,6 +129,7 @@ test('a classical hello is refused unless some policy has it, a finish unless th
   strict.a.call(strict.b, { protocol: 'classical' });
   strict.network.run();
   t.deepEqual(strict.b.refusals, ['classicalNotAllowed']);
+  t.is(strict.b.sentBytes, 0);
 
   const forOthers = ends('for others', { allowsClassical: (did) => did === null });
   forOthers.a.call(forOthers.b, { protocol: 'classical' });
@@ -275,6 +276,46 @@ test('a credential that isn’t the tunnel key’s, or a signature of another ha
   t.deepEqual(b.refusals, ['unverified', 'unverified']);
   t.deepEqual(b.sessions, []);
   t.is(b.indices.size, 0);
+});
+
+test('a credential of the right identity for another tunnel key is refused', (t) => {
+  const { network, a, b } = ends('other tunnel key');
+  const [first, second] = [a.identity.tunnelCredential(), a.identity.tunnelCredential()];
+  a.tunnel = { keyPair: first.keyPair, credential: second.credential };
+  a.call(b);
+  network.run();
+  t.deepEqual(b.refusals, ['unverified']);
+  t.deepEqual(b.sessions, []);
+});
+
+test('who has our own identity is not let in', (t) => {
+  const network = new BeamNetwork('ourselves');
+  const b = network.node(2);
+  const twin = network.node(3, { tunnelCredential: () => b.tunnel });
+  twin.signer = b.identity;
+  twin.call(b);
+  network.run();
+  t.deepEqual(b.refusals, ['ourselves']);
+  t.deepEqual(b.sessions, []);
+});
+
+test('a later handshake of a peer takes the place of one that waits for admission', (t) => {
+  const { network, a, b } = ends('later');
+  b.isPrompt = false;
+  a.call(b);
+  network.run();
+  a.restart();
+  a.call(b);
+  network.run();
+  const [first, second] = b.requests.splice(0);
+  t.is(b.machine.stats().incoming, 1);
+  b.answer(first!);
+  t.deepEqual(b.requests, []);
+  b.answer(second!);
+  t.deepEqual(
+    b.requests.map(({ kind }) => kind),
+    ['signatureWanted'],
+  );
 });
 
 test('a credential that has ended, or hasn’t begun, is refused', (t) => {

@@ -1,4 +1,4 @@
-// SPEC.md 11.16: the machines make these bytes from fixed randomness, and a reader that goes by the
+// SPEC.md 11.17: the machines make these bytes from fixed randomness, and a reader that goes by the
 // chapter's text, without Beam's own modules, takes them apart again.
 import { createDecipheriv, hkdfSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -11,9 +11,9 @@ import { HandshakeState } from '../../../../src/handshake/noise/handshakeState.j
 import { noiseProtocol } from '../../../../src/handshake/noise/protocol.js';
 import { FIXED, counting, runTranscript, tunnelKeyPair } from '../../../support/beamTranscript.js';
 
-/** The `name = hex` lines of a block of SPEC.md 11.16. */
+/** The `name = hex` lines of a block of SPEC.md 11.17. */
 function specified(block: number): (name: string) => string {
-  const chapter = readFileSync('SPEC.md', 'utf8').split('### 11.16 ')[1] ?? '';
+  const chapter = readFileSync('SPEC.md', 'utf8').split('### 11.17 ')[1] ?? '';
   const text = chapter.split('```')[1 + 2 * block] ?? '';
   const values = new Map<string, string>();
   let name = '';
@@ -25,7 +25,7 @@ function specified(block: number): (name: string) => string {
   }
   return (wanted) => {
     const value = values.get(wanted);
-    if (value === undefined) throw new Error(`SPEC.md 11.16 has no ${wanted}`);
+    if (value === undefined) throw new Error(`SPEC.md 11.17 has no ${wanted}`);
     return value;
   };
 }
