@@ -8,6 +8,7 @@ const LAYER_ROWS = [
   ['wire', 'crypto'],
   ['identity'],
   ['handshake', 'session', 'keyStore', 'tpm'],
+  ['trust', 'admission'],
   ['peer', 'config'],
   ['dataPlane'],
   ['platform'],
@@ -17,6 +18,11 @@ const LAYER_ROWS = [
 
 /** Imports between two folders of one row, each with its reason. */
 export const SAME_ROW_IMPORTS: readonly { from: string; to: string; why: string }[] = [
+  {
+    from: 'admission',
+    to: 'trust',
+    why: 'admission decides by what trust has evaluated',
+  },
   {
     from: 'config',
     to: 'peer',
