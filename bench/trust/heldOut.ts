@@ -81,6 +81,7 @@ export const evaluatorFor = (
     context: BENCH_CONTEXT,
     policy: { ...DEFAULT_POLICY, estimator },
     reputation: () => null,
+    isRevoked: () => false,
   });
 
 const rootMeanSquare = (values: readonly number[]): number =>

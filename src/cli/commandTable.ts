@@ -1,6 +1,7 @@
 // Every command with its arguments; what it does is imported when it is called. SPEC.md 9.1.
 import type { Argv } from 'yargs';
 import { KEY_COMMANDS } from './key/table.js';
+import { TRUST_COMMANDS } from './trust/table.js';
 import { EXIT, usageError } from './report.js';
 import { TPM_COMMANDS } from './tpm/table.js';
 
@@ -200,6 +201,7 @@ export const COMMANDS: readonly Command[] = [
   ...FILE_COMMANDS,
   ...KEY_COMMANDS,
   ...TPM_COMMANDS,
+  ...TRUST_COMMANDS,
   ...OTHER_COMMANDS,
 ];
 

@@ -12,6 +12,8 @@ export interface Evaluation {
   readonly indirect: IndirectFinding;
   readonly reputation: number | null;
   readonly score: number;
+  /** The key was revoked; then nothing admits it. */
+  readonly revoked: boolean;
   readonly admitted: boolean;
 }
 

@@ -14,7 +14,8 @@ export interface EvaluatorOptions {
   readonly context: string;
   readonly policy: TrustPolicy;
   /** 0 to 1; null where nothing is known. */
-  readonly reputation: (peer: Did) => number | null;
+  readonly reputation: (peer: Did, now: WallTime) => number | null;
+  readonly isRevoked: (peer: Did) => boolean;
 }
 
 /** How long a result may be kept although levels decay. */
@@ -31,30 +32,31 @@ export class Evaluator {
   }
 
   evaluate(peer: Did, now: WallTime): Evaluation {
-    const { graph, evaluator, context, policy, reputation } = this.#options;
+    const { graph, evaluator, context, policy, reputation, isRevoked } = this.#options;
     this.#forgetOld(now);
     const scope = { context, now: this.#since ?? now };
     const direct =
       peer === evaluator ? null : graph.level({ truster: evaluator, trustee: peer }, scope);
     const indirect = this.#indirectOf(peer, scope, direct !== null);
-    const seen = reputation(peer);
+    const seen = reputation(peer, now);
     const score = weighted(policy, {
       direct: direct ?? NEUTRAL,
       indirect: indirect.kind === 'known' ? indirect.value : NEUTRAL,
       reputation: seen ?? NEUTRAL,
     });
-    const admitted = score >= policy.threshold;
-    return {
-      evaluator,
-      peer,
-      context,
-      policy,
-      direct,
-      indirect,
-      reputation: seen,
-      score,
-      admitted,
-    };
+    const revoked = isRevoked(peer);
+    const admitted = !revoked && score >= policy.threshold;
+    const found = { direct, indirect, reputation: seen, score, revoked, admitted };
+    return { evaluator, peer, context, policy, ...found };
+  }
+
+  /** `level × credit` of one whom the evaluator trusts, the peer left out; else 0. SPEC.md 12.6. */
+  strength(reporter: Did, peer: Did, now: WallTime): number {
+    const { graph, evaluator, context } = this.#options;
+    this.#forgetOld(now);
+    const scope = { context, now: this.#since ?? now };
+    const level = graph.level({ truster: evaluator, trustee: reporter }, scope);
+    return level === null || level <= NEUTRAL ? 0 : level * this.#credit(reporter, peer, scope);
   }
 
   /** An opinion was set in or removed from the graph. */

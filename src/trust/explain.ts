@@ -30,9 +30,12 @@ export function explain(evaluation: Evaluation, options: ExplainOptions): string
       ? 'reputation  0.5     nothing was seen'
       : `reputation  ${padded(reputation)} seen and reported`,
     `score       ${terms.join(' + ')} = ${shown(score)}`,
+    ...(evaluation.revoked ? ['revoked     nothing admits this key'] : []),
     evaluation.admitted
       ? `admitted    ${shown(score)} is at least ${shown(threshold)}`
-      : `not admitted: ${shown(score)} is below ${shown(threshold)}`,
+      : evaluation.revoked
+        ? 'not admitted'
+        : `not admitted: ${shown(score)} is below ${shown(threshold)}`,
   ];
 }
 

@@ -40,6 +40,7 @@ export function evaluate(graph: TrustGraph, question: Question = {}): Evaluation
     context,
     policy: { ...DEFAULT_POLICY, ...policy },
     reputation: () => reputation,
+    isRevoked: () => false,
   });
   return evaluator.evaluate(peer, at);
 }

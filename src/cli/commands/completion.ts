@@ -2,6 +2,7 @@
 import { optionsOf } from '../commandOptions.js';
 import type { Command } from '../commandTable.js';
 import { BACKUP_ACTIONS, KEY_ACTIONS } from '../key/actions.js';
+import { TRUST_ACTIONS } from '../trust/actions.js';
 
 type Commands = readonly Pick<Command, 'name' | 'summary' | 'usage' | 'build'>[];
 
@@ -84,6 +85,14 @@ ${optionCases(commands, (options) => `options='${options}'`)}  esac
         _beam_add -f
       fi
       ;;
+    trust)
+      if [ "$COMP_CWORD" -eq 2 ]; then
+        _beam_add -W '${TRUST_ACTIONS.join(' ')}'
+      elif [ "\${COMP_WORDS[2]}" = import ]; then
+        compopt -o filenames 2> /dev/null
+        _beam_add -f
+      fi
+      ;;
     ${takesTunnel(commands)})
       if [[ $word == */* || $word == .* ]]; then
         compopt -o filenames 2> /dev/null
@@ -143,6 +152,13 @@ ${optionCases(commands, (options) => `options=(${options})`)}  esac
       if [[ $words[2] == backup ]] && (( CURRENT == 3 )); then
         compadd ${BACKUP_ACTIONS.join(' ')}
       else
+        _files
+      fi
+      ;;
+    trust)
+      if (( CURRENT == 3 )); then
+        compadd ${TRUST_ACTIONS.join(' ')}
+      elif [[ $words[3] == import ]]; then
         _files
       fi
       ;;

@@ -126,6 +126,7 @@ test('after any change, what is kept equals what is computed anew', (t) => {
         context: 'net',
         policy: DEFAULT_POLICY,
         reputation: () => null,
+        isRevoked: () => false,
       };
       const kept = new Evaluator(options);
       for (const peer of NAMES) kept.evaluate(peer, NOW);
