@@ -1,7 +1,8 @@
 // Identities that sign statements in tests and simulations: real keys made from names.
 import { p256 as nobleP256 } from '@noble/curves/nist.js';
+import sodium from 'sodium-native';
 import { sha256 } from '../../src/crypto/hash.js';
-import { ed25519PublicKey, signEd25519, toLowS } from '../../src/crypto/signature.js';
+import { SIGNATURE_BYTES, toLowS } from '../../src/crypto/signature.js';
 import { identityOf } from '../../src/identity/identity.js';
 import type { SignatureAlgorithm } from '../../src/ports/keyManager.js';
 import { wallTime, type WallTime } from '../../src/base/time.js';
@@ -21,8 +22,17 @@ export interface Signer {
 export function signer(name: string, algorithm: SignatureAlgorithm = 'ed25519'): Signer {
   const seed = sha256.hash(Buffer.from(`beam test signer ${name}`));
   if (algorithm === 'ed25519') {
-    const { did } = identityOf('ed25519', ed25519PublicKey(seed))!;
-    return { name, did, sign: (message) => signEd25519(seed, message) };
+    // Keys in plain memory: src/crypto locks memory anew for each signature, and tens of thousands of
+    // them in one turn of the event loop are more than the system has.
+    const [publicKey, secretKey] = [new Uint8Array(32), Buffer.alloc(64)];
+    sodium.crypto_sign_seed_keypair(publicKey, secretKey, seed);
+    const { did } = identityOf('ed25519', publicKey)!;
+    const sign = (message: Uint8Array): Uint8Array => {
+      const signature = new Uint8Array(SIGNATURE_BYTES);
+      sodium.crypto_sign_detached(signature, message, secretKey);
+      return signature;
+    };
+    return { name, did, sign };
   }
   const { did } = identityOf('p256', nobleP256.getPublicKey(seed, true))!;
   return { name, did, sign: (message) => toLowS(nobleP256.sign(message, seed, { prehash: true })) };
