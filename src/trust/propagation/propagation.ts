@@ -62,6 +62,8 @@ interface PeerState {
   asked: Asked | null;
   askAt: Instant;
   lastAskedAt: Instant | null;
+  /** It has nudged while a question was open, whose answer may be older than the nudge. */
+  nudged: boolean;
   failures: number;
   /** Hashes of its buckets that were dealt with. */
   readonly dealtWith: Map<number, string>;
@@ -181,8 +183,11 @@ export class Propagation implements Machine<PropagationEvent, PropagationEffect>
     }
     peer.bytes += bytes;
     const more = peer.missing.size > 0 || peer.buckets.length > 0;
-    if (!more) peer.askAt = after(now, ASK_EVERY_MS + this.#jitterMs());
-    else peer.askAt = peer.bytes < BYTES_PER_MINUTE ? now : after(peer.minuteBegan, MINUTE_MS);
+    if (!more) {
+      peer.askAt = after(now, ASK_EVERY_MS + this.#jitterMs());
+      if (peer.nudged) askSoon(peer, now);
+      peer.nudged = false;
+    } else peer.askAt = peer.bytes < BYTES_PER_MINUTE ? now : after(peer.minuteBegan, MINUTE_MS);
   }
 
   #takeDigest(peer: PeerState, { root, buckets }: DigestAnswer): void {
@@ -254,6 +259,7 @@ const newPeer = (now: Instant): PeerState => ({
   asked: null,
   askAt: now,
   lastAskedAt: null,
+  nudged: false,
   failures: 0,
   dealtWith: new Map(),
   lastRoot: null,
@@ -263,9 +269,15 @@ const newPeer = (now: Instant): PeerState => ({
   minuteBegan: now,
 });
 
-/** Sooner than planned, unless it has failed or misbehaved, or was asked a moment ago. */
+/** Unless it has failed or misbehaved. */
 function nudged(peer: PeerState, now: Instant): void {
   if (peer.failures > 0) return;
+  if (peer.asked === null) askSoon(peer, now);
+  else peer.nudged = true;
+}
+
+/** Sooner than planned, but not twice within NUDGE_INTERVAL_MS. */
+function askSoon(peer: PeerState, now: Instant): void {
   const soon = after(now, NUDGE_DELAY_MS);
   const allowed = peer.lastAskedAt === null ? soon : after(peer.lastAskedAt, NUDGE_INTERVAL_MS);
   const at = soon > allowed ? soon : allowed;

@@ -183,6 +183,15 @@ test('a nudge is followed soon, but not more than once a second', (t) => {
   t.is(Number(client.machine.nextTimeout()), 5_000 + NUDGE_DELAY_MS + NUDGE_INTERVAL_MS);
 });
 
+test('a nudge that comes while a question is open is followed after the answer', (t) => {
+  const client = admitted(agent());
+  const [ask] = asks(client.machine.handleTimeout(at(0)));
+  client.machine.handle({ kind: 'nudged', peer: PEER }, at(10));
+  const text = honest(agent())(ask!.query);
+  client.machine.handle({ kind: 'answered', peer: PEER, request: ask!.request, text }, at(20));
+  t.is(Number(client.machine.nextTimeout()), NUDGE_INTERVAL_MS);
+});
+
 test('a peer that doesn’t answer is asked again after 2, 4, 8 … up to 300 s, and a nudge changes nothing', (t) => {
   const client = admitted(agent());
   let now = 0;
