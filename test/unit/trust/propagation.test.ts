@@ -16,6 +16,7 @@ import {
 } from '../../../src/trust/propagation/propagation.js';
 import {
   HOPS_MAX,
+  bucketOf,
   readAnswer,
   readQuery,
   type Answer,
@@ -141,6 +142,23 @@ test('what is outdated or refused here is fetched once, and not again until the 
     asks(converse(client, honest(server), ASK_EVERY_MS)).map(({ query }) => query.kind),
     ['digest'],
   );
+});
+
+test('a bucket that was dealt with is left alone when another one changes', (t) => {
+  const server = agent(vouch(bob, cat));
+  const client = admitted(agent(vouch(bob, cat, { issued: START_S + 1 })));
+  const [first] = asks(converse(client, honest(server))).filter(
+    ({ query }) => query.kind === 'buckets',
+  );
+  const old = bucketOf(vouch(bob, cat).id);
+  const others = many.filter(({ id }) => bucketOf(id) !== old);
+  for (const one of others) server.replica.add(one, LOCAL);
+  const [second] = asks(converse(client, honest(server), ASK_EVERY_MS)).filter(
+    ({ query }) => query.kind === 'buckets',
+  );
+  t.deepEqual(first?.query, { kind: 'buckets', buckets: [old] });
+  const expected = [...new Set(others.map(({ id }) => bucketOf(id)))].sort((a, b) => a - b);
+  t.deepEqual(second?.query, { kind: 'buckets', buckets: expected });
 });
 
 test('who learns something nudges the others, not the one it came from', (t) => {
