@@ -7,7 +7,7 @@ const LAYER_ROWS = [
   ['ports'],
   ['wire', 'crypto'],
   ['identity'],
-  ['handshake', 'session', 'keyStore', 'tpm'],
+  ['handshake', 'session', 'keyStore', 'tpm', 'rotation'],
   ['trust', 'admission'],
   ['peer', 'config'],
   ['dataPlane'],

@@ -14,6 +14,8 @@ export const wallTime = (unixMs: number): WallTime => unixMs as WallTime;
 
 export const after = (start: Instant, delayMs: number): Instant => instant(start + delayMs);
 
+export const earlier = (a: Instant, b: Instant): Instant => (a < b ? a : b);
+
 /** The earlier of two optional deadlines. */
 export function earliest(a: Instant | null, b: Instant | null): Instant | null {
   if (a === null) return b;
