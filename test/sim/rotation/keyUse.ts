@@ -16,7 +16,13 @@ const FOLLOWERS: Readonly<Record<Transition, readonly Transition[]>> = {
 };
 
 /** What the first line about a key may be after a restart. */
-const AFTER_RESTART: readonly Transition[] = ['drawn', 'announced', 'confirmed', 'rolledBack', 'ended'];
+const AFTER_RESTART: readonly Transition[] = [
+  'drawn',
+  'announced',
+  'confirmed',
+  'rolledBack',
+  'ended',
+];
 
 export interface KeyUseLimits {
   readonly periodMs: number;
@@ -79,7 +85,10 @@ export class KeyUse {
     if (this.#fresh) for (const epoch of epochs) this.#live.add(epoch);
     this.#fresh = false;
     for (const epoch of epochs) {
-      must(this.#live.has(epoch), () => `${this.#name}: key ${epoch} is in use, unknown to the log`);
+      must(
+        this.#live.has(epoch),
+        () => `${this.#name}: key ${epoch} is in use, unknown to the log`,
+      );
     }
   }
 

@@ -3,9 +3,15 @@
 import { toHex } from '../../../src/base/bytes.js';
 import { Secret } from '../../../src/base/secret.js';
 import { instant, wallTime } from '../../../src/base/time.js';
-import type { PresharedKeysEffect, PresharedKeysEvent } from '../../../src/rotation/presharedKeys.js';
+import type {
+  PresharedKeysEffect,
+  PresharedKeysEvent,
+} from '../../../src/rotation/presharedKeys.js';
 import { PresharedKeys } from '../../../src/rotation/presharedKeys.js';
-import { decodePresharedKeys, encodePresharedKeys } from '../../../src/rotation/presharedKeyState.js';
+import {
+  decodePresharedKeys,
+  encodePresharedKeys,
+} from '../../../src/rotation/presharedKeyState.js';
 import type { VirtualTime } from '../../support/virtualTime.js';
 import type { Random } from '../random.js';
 import { must } from '../violation.js';

@@ -10,7 +10,11 @@ import { identityOf } from '../../../src/identity/identity.js';
 import { rotationTimes } from '../../../src/rotation/limits.js';
 import { PeerEpochs } from '../../../src/rotation/peerEpochs.js';
 import { Rotation } from '../../../src/rotation/rotation.js';
-import type { RotationAlert, RotationEffect, RotationEvent } from '../../../src/rotation/rotationEvents.js';
+import type {
+  RotationAlert,
+  RotationEffect,
+  RotationEvent,
+} from '../../../src/rotation/rotationEvents.js';
 import { decodeRotationState } from '../../../src/rotation/rotationState.js';
 import type { Timer } from '../../../src/ports/clock.js';
 import type { VirtualTime } from '../../support/virtualTime.js';
@@ -252,7 +256,10 @@ export class RotationNode {
     }
   }
 
-  #useKeys(run: Run, keys: readonly { epoch: bigint; credential: Uint8Array; privateKey: Secret }[]): void {
+  #useKeys(
+    run: Run,
+    keys: readonly { epoch: bigint; credential: Uint8Array; privateKey: Secret }[],
+  ): void {
     const saved = this.#saved();
     const onDisk = [saved?.current, saved?.previous].map((key) => key?.epoch);
     for (const { epoch, privateKey } of keys) {
@@ -302,4 +309,3 @@ export class RotationNode {
     return this.#parts.random.chance(this.crashRate);
   }
 }
-

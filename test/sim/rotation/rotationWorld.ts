@@ -110,7 +110,9 @@ export class RotationWorld {
   }
 
   #pairOf(a: RotationNode, b: RotationNode): Pair {
-    return this.#pairs.find((pair) => (pair.a === a && pair.b === b) || (pair.a === b && pair.b === a))!;
+    return this.#pairs.find(
+      (pair) => (pair.a === a && pair.b === b) || (pair.a === b && pair.b === a),
+    )!;
   }
 
   /** A message from one to the other, if it gets there. */
@@ -135,7 +137,8 @@ export class RotationWorld {
     this.#calls++;
     const startedAtMs = this.#time.nowMs;
     let ended = false;
-    const next = (): void => this.#after(this.#random.between(5, 60) * MINUTE_MS, () => this.#callNow(pair));
+    const next = (): void =>
+      this.#after(this.#random.between(5, 60) * MINUTE_MS, () => this.#callNow(pair));
     const attempt = (): void => {
       if (ended) return;
       const elapsedMs = this.#time.nowMs - startedAtMs;
@@ -160,7 +163,9 @@ export class RotationWorld {
     const since = [connectedSinceMs, a.awakeSinceMs, b.awakeSinceMs];
     if (since.some((atMs) => atMs === null || atMs > sinceMs)) return;
     // Without the identity's signature there is no handshake, whatever the tunnel keys.
-    if ([a, b].some((node) => node.signerBroken || node.signerBrokenAtMs > sinceMs - 2 * MINUTE_MS)) {
+    if (
+      [a, b].some((node) => node.signerBroken || node.signerBrokenAtMs > sinceMs - 2 * MINUTE_MS)
+    ) {
       return;
     }
     must(false, () => `${a.name} and ${b.name} can't talk`);
@@ -292,7 +297,9 @@ export class RotationWorld {
     const random = this.#random;
     const sign = random.pick([-1, 1]);
     const years = random.chance(0.3) && !node.diskBroken;
-    const stepMs = years ? random.pick([-50, 14]) * 365 * DAY_MS : sign * this.#lasting(1_000, 20 * DAY_MS);
+    const stepMs = years
+      ? random.pick([-50, 14]) * 365 * DAY_MS
+      : sign * this.#lasting(1_000, 20 * DAY_MS);
     node.wallOffsetMs = stepMs;
     this.#note(`${node.name}: the clock is off by ${(stepMs / HOUR_MS).toFixed(2)} h`);
     this.#healsClock(node);
