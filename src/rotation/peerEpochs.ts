@@ -154,15 +154,17 @@ function remember(
   const others = known.epochs.filter((one) => one.epoch !== epoch);
   const epochs = [...others, { epoch, tunnelKey: tunnelKey.slice(), usedAt }];
   epochs.sort((a, b) => (a.epoch < b.epoch ? -1 : 1));
-  known.epochs = epochs.length > EPOCHS_REMEMBERED ? withoutOne(epochs) : epochs;
+  known.epochs = epochs.length > EPOCHS_REMEMBERED ? withoutOne(epochs, known.floor) : epochs;
 }
 
 /**
- * The second lowest goes: the lowest one's time is the next to come, and the highest one is the one
- * that is coming into use.
+ * The second lowest above the floor goes: the lowest one is the next floor, and the highest one is
+ * coming into use.
  */
-const withoutOne = (epochs: readonly KnownEpoch[]): KnownEpoch[] =>
-  epochs.filter((_, i) => i !== 1);
+function withoutOne(epochs: readonly KnownEpoch[], floor: bigint): KnownEpoch[] {
+  const gone = epochs[0]!.epoch === floor ? 2 : 1;
+  return epochs.filter((_, i) => i !== gone);
+}
 
 function readIdentity(reader: ByteReader, now: Instant): KnownIdentity | null {
   const algorithm = reader.number(1);

@@ -272,7 +272,7 @@ export class PresharedKeys implements Machine<PresharedKeysEvent, PresharedKeysE
       knows: this.#isDurable(peerHas),
       done: this.#isDurable(peerSwitched),
     };
-    entry.answerDue = false;
+    if (peerHas === null || have.knows) entry.answerDue = false;
     this.#effects.push({ kind: 'send', bytes: encodeHave(have, key, this.#options.local) });
   }
 

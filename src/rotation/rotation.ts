@@ -16,7 +16,8 @@ import type { RotationAlert, RotationEffect, RotationEvent, Transition } from '.
 import { resumeState } from './rotationStart.js';
 import type { RotationState } from './rotationState.js';
 import { encodeRotationState } from './rotationState.js';
-import type { ActiveKey, Draft, TunnelKey } from './tunnelKey.js';
+import type { NextKey, Trial } from './rotationSteps.js';
+import type { ActiveKey, TunnelKey } from './tunnelKey.js';
 import { belongsTo, draftKey, signedKey } from './tunnelKey.js';
 import type { Version } from './writes.js';
 import { Writes } from './writes.js';
@@ -30,26 +31,6 @@ export interface RotationOptions {
   readonly periodMs: number;
   /** As stored last; null at the first start. The machine takes its secrets over. */
   readonly saved: RotationState | null;
-}
-
-/** The key that comes after the current one. */
-type NextKey =
-  | {
-      readonly step: 'signing';
-      readonly draft: Draft;
-      readonly request: number;
-      readonly deadline: Instant;
-    }
-  /** Signed; to be announced when `version` is on the disk. */
-  | { readonly step: 'storing'; readonly key: TunnelKey; readonly version: Version }
-  | { readonly step: 'announced'; readonly key: TunnelKey };
-
-/** The current key's; there is none once it is confirmed. */
-interface Trial {
-  readonly endsAt: Instant;
-  readonly failed: boolean;
-  /** It failed, and there was no other key to go back to. */
-  readonly judged: boolean;
 }
 
 export class Rotation implements Machine<RotationEvent, RotationEffect> {
@@ -220,7 +201,8 @@ export class Rotation implements Machine<RotationEvent, RotationEffect> {
     const { identity, entropy } = this.#options;
     const dating = dateCredential(this.#reference!, now, this.#attempts);
     const seconds = BigInt(Math.floor(dating.wall / 1000));
-    const above = this.#lastEpoch + 1n;
+    // A random step: a restart that lost an unwritten epoch doesn't give the same one to another key.
+    const above = this.#lastEpoch + 1n + BigInt(this.#random16());
     this.#lastEpoch = seconds > above ? seconds : above;
     const epoch = this.#lastEpoch;
     const draft = draftKey({ identity, epoch, dating, boot: now.boot, entropy });
@@ -369,8 +351,13 @@ export class Rotation implements Machine<RotationEvent, RotationEffect> {
   }
 
   #jitterMs(): number {
+    return Math.floor((this.#random16() / 2 ** 16) * this.#times.jitterMs);
+  }
+
+  /** 0 to 65,535. */
+  #random16(): number {
     const [high = 0, low = 0] = this.#options.entropy(2);
-    return (((high << 8) | low) / 2 ** 16) * this.#times.jitterMs;
+    return (high << 8) | low;
   }
 
   #alert(alert: RotationAlert, raised: boolean): void {

