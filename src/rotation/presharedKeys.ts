@@ -182,17 +182,24 @@ export class PresharedKeys implements Machine<PresharedKeysEvent, PresharedKeysE
 
   #received(bytes: Uint8Array): void {
     const message = decodePresharedKeyMessage(bytes);
-    if (message === null) return this.#refuse('malformed');
+    if (message === null) {
+      this.#refuse('malformed');
+      return;
+    }
     const { generation } = message;
     const entry = this.#entries.find((one) => one.generation === generation);
     if (message.kind === 'lacks') {
       if (entry?.peerHas === null) this.#drop([entry]);
       return;
     }
-    if (entry === undefined) return this.#lacking(generation);
+    if (entry === undefined) {
+      this.#lacking(generation);
+      return;
+    }
     if (!hasRightTag(bytes, entry.key, this.#options.remote)) {
       this.#effects.push({ kind: 'send', bytes: encodeLacks(generation) });
-      return this.#refuse('wrongTag');
+      this.#refuse('wrongTag');
+      return;
     }
     entry.peerHas ??= this.#writes.changed();
     if (message.knows) entry.peerSwitched ??= this.#writes.changed();

@@ -95,20 +95,28 @@ export class Rotation implements Machine<RotationEvent, RotationEffect> {
 
   #take(event: RotationEvent, now: Moment): void {
     switch (event.kind) {
-      case 'started':
-        return this.#start(now);
-      case 'signed':
-        return this.#signed(event.request, event.signature, now);
-      case 'signFailed':
-        return this.#signFailed(event.request, now);
+      case 'started': {
+        this.#start(now);
+        return;
+      }
+      case 'signed': {
+        this.#signed(event.request, event.signature, now);
+        return;
+      }
+      case 'signFailed': {
+        this.#signFailed(event.request, now);
+        return;
+      }
       case 'stored':
         this.#writes.ended(event.write, 'stored', now.boot);
         return;
       case 'storeFailed':
         this.#writes.ended(event.write, 'failed', now.boot);
         return;
-      case 'handshakeCompleted':
-        return this.#handshakeCompleted(event.epoch);
+      case 'handshakeCompleted': {
+        this.#handshakeCompleted(event.epoch);
+        return;
+      }
       case 'handshakeFailed':
         if (this.#trial === null || event.epoch !== this.#current?.epoch) return;
         this.#trial = { ...this.#trial, failed: true };
@@ -174,7 +182,10 @@ export class Rotation implements Machine<RotationEvent, RotationEffect> {
     if (trial === null || !trial.failed || trial.judged || trial.endsAt > now.boot) return;
     this.#attempts = (this.#attempts + 1) & 0xff;
     this.#writes.changed();
-    if (this.#previous?.confirmed === true) return this.#rollBack(this.#previous, now);
+    if (this.#previous?.confirmed === true) {
+      this.#rollBack(this.#previous, now);
+      return;
+    }
     const current = this.#current!;
     const retryAt = after(now.boot, this.#times.retryMs);
     this.#trial = { ...trial, judged: true };
@@ -215,7 +226,10 @@ export class Rotation implements Machine<RotationEvent, RotationEffect> {
   #signed(request: number, signature: Uint8Array, now: Moment): void {
     if (this.#next?.step !== 'signing' || this.#next.request !== request) return;
     const key = signedKey(this.#next.draft, signature);
-    if (key === null) return this.#signFailed(request, now);
+    if (key === null) {
+      this.#signFailed(request, now);
+      return;
+    }
     this.#signFailures = 0;
     this.#signRetryAt = null;
     this.#alert('signing', false);

@@ -119,8 +119,10 @@ export class PresharedKeyEnd {
   #effect(run: Run, effect: PresharedKeysEffect): void {
     const { note, send, random } = this.#parts;
     switch (effect.kind) {
-      case 'store':
-        return this.#store(run, effect.write, effect.value);
+      case 'store': {
+        this.#store(run, effect.write, effect.value);
+        return;
+      }
       case 'send':
         send(effect.bytes);
         if (random.chance(this.crashRate)) this.crash();
@@ -130,13 +132,20 @@ export class PresharedKeyEnd {
         run.respond = toHex(effect.respond.expose());
         must(run.accept.includes(run.respond), () => `${this.name} responds with what it refuses`);
         return;
-      case 'refused':
-        return note(`${this.name} refuses a message: ${effect.reason}`);
-      case 'alert':
-        return note(`${this.name} alert ${effect.alert} ${effect.raised ? 'on' : 'off'}`);
+      case 'refused': {
+        note(`${this.name} refuses a message: ${effect.reason}`);
+        return;
+      }
+      case 'alert': {
+        note(`${this.name} alert ${effect.alert} ${effect.raised ? 'on' : 'off'}`);
+        return;
+      }
       case 'transition':
         if (effect.transition === 'dropped') this.dropped++;
-        return note(`${this.name} generation ${effect.generation} ${effect.transition}`);
+        {
+          note(`${this.name} generation ${effect.generation} ${effect.transition}`);
+          return;
+        }
     }
   }
 
@@ -144,14 +153,23 @@ export class PresharedKeyEnd {
     const { random, time } = this.#parts;
     const bytes = value.expose().slice();
     value.destroy();
-    if (random.chance(this.crashRate)) return this.crash();
+    if (random.chance(this.crashRate)) {
+      this.crash();
+      return;
+    }
     const delayMs = random.chance(0.02) ? 90_000 : random.between(1, 500);
     this.#diskFreeAtMs = Math.max(this.#diskFreeAtMs, time.nowMs) + delayMs;
     time.schedule(this.#diskFreeAtMs - time.nowMs, () => {
       if (this.#run !== run) return;
-      if (this.diskBroken) return this.handle({ kind: 'storeFailed', write });
+      if (this.diskBroken) {
+        this.handle({ kind: 'storeFailed', write });
+        return;
+      }
       this.#disk = bytes;
-      if (random.chance(this.crashRate)) return this.crash();
+      if (random.chance(this.crashRate)) {
+        this.crash();
+        return;
+      }
       this.handle({ kind: 'stored', write });
     });
   }

@@ -231,20 +231,27 @@ export class RotationNode {
 
   #effect(run: Run, effect: RotationEffect): void {
     switch (effect.kind) {
-      case 'sign':
-        return this.#sign(run, effect.request, effect.input);
-      case 'store':
-        return this.#store(run, effect.write, effect.value);
+      case 'sign': {
+        this.#sign(run, effect.request, effect.input);
+        return;
+      }
+      case 'store': {
+        this.#store(run, effect.write, effect.value);
+        return;
+      }
       case 'announce': {
         const { credential } = effect;
         const saved = this.#saved();
         must(saved?.next?.credential.toString() === credential.toString(), () => {
           return `${this.name} announces a key that isn't on its disk`;
         });
-        return this.#parts.announce(this, credential);
+        this.#parts.announce(this, credential);
+        return;
       }
-      case 'useKeys':
-        return this.#useKeys(run, effect.keys);
+      case 'useKeys': {
+        this.#useKeys(run, effect.keys);
+        return;
+      }
       case 'alert':
         if (effect.raised) run.alerts.add(effect.alert);
         else run.alerts.delete(effect.alert);
@@ -278,12 +285,16 @@ export class RotationNode {
 
   #sign(run: Run, request: number, input: Uint8Array): void {
     const { random, time } = this.#parts;
-    if (this.#strikes()) return this.crash();
+    if (this.#strikes()) {
+      this.crash();
+      return;
+    }
     const delayMs = random.chance(0.02) ? 90_000 : random.between(20, 800);
     this.#later(run, delayMs, () => {
       if (this.signerBroken) {
         this.signerBrokenAtMs = time.nowMs;
-        return this.handle({ kind: 'signFailed', request });
+        this.handle({ kind: 'signFailed', request });
+        return;
       }
       this.handle({ kind: 'signed', request, signature: signEd25519(this.#seed, input) });
       if (this.#strikes()) this.crash();
@@ -294,13 +305,22 @@ export class RotationNode {
     const { random, time } = this.#parts;
     const bytes = value.expose().slice();
     value.destroy();
-    if (this.#strikes()) return this.crash();
+    if (this.#strikes()) {
+      this.crash();
+      return;
+    }
     const delayMs = random.chance(0.02) ? 90_000 : random.between(1, 200);
     this.#diskFreeAtMs = Math.max(this.#diskFreeAtMs, time.nowMs) + delayMs;
     this.#later(run, this.#diskFreeAtMs - time.nowMs, () => {
-      if (this.diskBroken) return this.handle({ kind: 'storeFailed', write });
+      if (this.diskBroken) {
+        this.handle({ kind: 'storeFailed', write });
+        return;
+      }
       this.#disk = bytes;
-      if (this.#strikes()) return this.crash();
+      if (this.#strikes()) {
+        this.crash();
+        return;
+      }
       this.handle({ kind: 'stored', write });
     });
   }

@@ -145,7 +145,8 @@ export class RotationWorld {
       if (elapsedMs > TALK_WITHIN_MS) {
         ended = true;
         this.#mustHaveTroubles(pair, startedAtMs);
-        return next();
+        next();
+        return;
       }
       this.#handshake(from, to, () => {
         if (ended) return;

@@ -102,7 +102,10 @@ export class Harness {
 
   #sign(request: number, input: Uint8Array, now: Moment): void {
     if (this.signer === 'isSilent') return;
-    if (this.signer === 'fails') return this.handle({ kind: 'signFailed', request }, now);
+    if (this.signer === 'fails') {
+      this.handle({ kind: 'signFailed', request }, now);
+      return;
+    }
     const signature = signEd25519(SEED, input);
     if (this.signer === 'liesInOneBit') signature[5]! ^= 1;
     this.handle({ kind: 'signed', request, signature }, now);
@@ -112,7 +115,10 @@ export class Harness {
     const bytes = value.expose().slice();
     value.destroy();
     if (this.store === 'isSilent') return;
-    if (this.store === 'fails') return this.handle({ kind: 'storeFailed', write }, now);
+    if (this.store === 'fails') {
+      this.handle({ kind: 'storeFailed', write }, now);
+      return;
+    }
     this.disk = bytes;
     this.handle({ kind: 'stored', write }, now);
   }
