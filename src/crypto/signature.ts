@@ -99,10 +99,16 @@ export function signEd25519(seed: Uint8Array, message: Uint8Array): Uint8Array {
   }
 }
 
+/**
+ * Where expanded keys stand for the length of a call. One for all: guarded memory of its own for each
+ * signature is freed only by the garbage collector, and the system runs out of it first.
+ */
+const expandedKey = sodium.sodium_malloc(64);
+
 function expandSeed(seed: Uint8Array): { publicKey: Uint8Array; secretKey: Uint8Array } {
   assert(seed.length === 32, 'an Ed25519 seed has 32 bytes');
   const publicKey = new Uint8Array(32);
-  const secretKey = sodium.sodium_malloc(64);
+  const secretKey = expandedKey;
   sodium.crypto_sign_seed_keypair(publicKey, secretKey, seed);
   return { publicKey, secretKey };
 }
