@@ -78,6 +78,8 @@ export class KeyUse {
     if (transition === 'activated') {
       this.#live.add(epoch);
       this.activations++;
+      // Again: a crash lost the activation, which couldn't be written (10.41). It counts anew.
+      this.#uses.delete(epoch);
     }
     if (transition === 'ended' || transition === 'rolledBack') this.#live.delete(epoch);
   }

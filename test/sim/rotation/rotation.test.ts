@@ -1,4 +1,4 @@
-// Seeds of the rotation's simulation. BEAM_SIM_SEED runs one; BEAM_SIM_SEEDS says how many (10; 300
+// Seeds of the rotation's simulation. BEAM_SIM_SEED runs one; BEAM_SIM_SEEDS says how many (6; 200
 // with BEAM_LONG=1), BEAM_SIM_FIRST where they start.
 import { setImmediate as otherWork } from 'node:timers/promises';
 import test from 'ava';
@@ -11,9 +11,9 @@ runSeeds({
   test,
   claim: 'nobody is locked out in 30 days, and no key is used for longer than 24 h and the overlap',
   file: 'dist/test/sim/rotation/rotation.test.js',
-  seeds: 10,
-  longSeeds: 300,
-  seedsPerTest: 5,
+  seeds: 6,
+  longSeeds: 200,
+  seedsPerTest: 3,
   run: (seed) => {
     const world = new RotationWorld(seed);
     return { trace: world.trace, run: () => report(world.run()) };
