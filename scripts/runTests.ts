@@ -93,7 +93,7 @@ const stages: readonly Stage[] = [
     name: 'tests',
     title: 'tests of the parts: tidy, units, vectors, contract, simulation, fuzz',
     command: ava(`--timeout=${long ? 15 : 3}m`, 'dist/test/**/*.test.js', `!${NETNS_TESTS}`),
-    timeoutMs: (long ? 25 : 5) * MINUTE_MS,
+    timeoutMs: (long ? 25 : 8) * MINUTE_MS,
     output: 'tap',
   },
   {

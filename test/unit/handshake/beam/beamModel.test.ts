@@ -15,8 +15,9 @@ const call = (owner: Party, callee: Party, protocol: 'hybrid' | 'classical' = 'h
 const answers = (owner: Party): Setup => ({ role: 'responder', owner });
 
 /** A calls B, and M; B answers, twice or with a call of its own. */
-const CASES: readonly (readonly [string, readonly Setup[]])[] = [
+const ALL_CASES: readonly (readonly [string, readonly Setup[]])[] = [
   ['one call', [call('A', 'B'), answers('B')]],
+  ['one classical call', [call('A', 'B', 'classical'), answers('B')]],
   ['a call to the attacker beside it', [call('A', 'M'), answers('B')]],
   ['two calls and one answering', [call('A', 'B'), call('A', 'M'), answers('B')]],
   ['one call and two answering', [call('A', 'B'), answers('B'), answers('B')]],
@@ -27,6 +28,9 @@ const CASES: readonly (readonly [string, readonly Setup[]])[] = [
     [call('A', 'B', 'classical'), call('A', 'B'), answers('B')],
   ],
 ];
+
+/** `npm run test:long` searches them all, some minutes; `npm test` those that take a second each. */
+const CASES = process.env['BEAM_LONG'] === '1' ? ALL_CASES : ALL_CASES.slice(0, 3);
 
 const isHonest = (party: Party | null): boolean => party === 'A' || party === 'B';
 
@@ -108,31 +112,36 @@ interface Searched {
 }
 
 /** The same search serves several claims. */
-const searches = new Map<string, Searched[]>();
-function searched(model: Partial<Model>, stolen: Stolen): Searched[] {
-  const key = JSON.stringify([model, stolen]);
+const searches = new Map<string, Searched>();
+function searched(
+  [name, setups]: (typeof ALL_CASES)[number],
+  model: Partial<Model>,
+  stolen: Stolen,
+): Searched {
+  const key = JSON.stringify([name, model, stolen]);
   const known = searches.get(key);
   if (known !== undefined) return known;
-  const made = CASES.map(([name, setups]) => {
-    const search = new Search({ ...BEAM, ...model }, stolen);
-    return { name, search, worlds: [...search.worlds(setups)] };
-  });
+  const search = new Search({ ...BEAM, ...model }, stolen);
+  const made = { name, search, worlds: [...search.worlds(setups)] };
   searches.set(key, made);
   return made;
 }
 
 /** The first thing found wrong in any case, and how many worlds and sessions there are. */
 function check(claim: Claim, stolen: Stolen = {}, model: Partial<Model> = {}) {
-  const cases = searched(model, stolen);
-  const all = cases.flatMap(({ worlds }) => worlds);
-  const sessions = all.reduce((sum, world) => sum + finished(world).length, 0);
-  for (const { name, search, worlds } of cases) {
+  let [count, sessions] = [0, 0];
+  // A model that lacks something is searched in all cases, up to the first that shows it.
+  const isWhole = Object.keys(model).length === 0;
+  for (const one of isWhole ? CASES : ALL_CASES) {
+    const { name, search, worlds } = searched(one, model, stolen);
+    count += worlds.length;
+    sessions += worlds.reduce((sum, world) => sum + finished(world).length, 0);
     for (const world of worlds) {
       const wrong = claim(world, search);
-      if (wrong !== null) return { found: `${name}: ${wrong}`, worlds: all.length, sessions };
+      if (wrong !== null) return { found: `${name}: ${wrong}`, worlds: count, sessions };
     }
   }
-  return { found: null, worlds: all.length, sessions };
+  return { found: null, worlds: count, sessions };
 }
 
 const LONG_LIVED = ['sA', 'sB'];
@@ -157,7 +166,7 @@ for (const [claim, holds, stolen] of CLAIMS) {
   test(`in the model, ${claim}`, (t) => {
     const { found, worlds, sessions } = check(holds, stolen);
     t.is(found, null);
-    t.true(sessions > 100, 'sessions come about');
+    t.true(sessions > 0, 'sessions come about');
     t.log(`${worlds} worlds, ${sessions} sessions`);
   });
 }
