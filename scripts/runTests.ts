@@ -23,7 +23,7 @@ const { values: options } = parseArgs({
 });
 const { long } = options;
 
-/** The whole run, which takes some ten minutes on an idle machine of two cores; set-up comes on top. */
+/** The whole run, which takes some fifteen minutes on an idle machine of two cores; set-up comes on top. */
 const totalTimeoutMs = (long ? 75 : 28) * MINUTE_MS;
 
 type Command = readonly [string, ...string[]];

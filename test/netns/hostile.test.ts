@@ -236,7 +236,7 @@ namespaceTest(
     const counts = await ends.relay.counts();
     t.log(`${counts.delayed} delayed, ${counts.duplicated} repeated`);
     t.true(counts.delayed > count / 10 && counts.duplicated > count / 10);
-    t.deepEqual(result, { received: count, distinct: count });
+    t.like(result, { received: count, distinct: count, damaged: 0 });
   },
 );
 
