@@ -2,9 +2,7 @@
 // 800-56A, 5.7.1.2). node:crypto signs, @noble/curves does the rest.
 import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto';
 import { p256 } from '@noble/curves/nist.js';
-import { assert } from '../base/assert.js';
 
-const ORDER = p256.Point.CURVE().n;
 const COORDINATE_BYTES = 32;
 
 /** Never throws. `publicKey` is 33 or 65 bytes (SEC 1), `signature` r and s; s may be either of the two. */
@@ -18,16 +16,6 @@ export function verifyP256(
   } catch {
     return false;
   }
-}
-
-/** The same signature with s at most half of the order. 64 bytes in and out. */
-export function withLowS(signature: Uint8Array): Uint8Array {
-  assert(signature.length === 2 * COORDINATE_BYTES, 'a P-256 signature has 64 bytes');
-  const result = signature.slice();
-  const s = BigInt(`0x${Buffer.from(signature.subarray(COORDINATE_BYTES)).toString('hex')}`);
-  if (s <= ORDER / 2n) return result;
-  result.set(Buffer.from((ORDER - s).toString(16).padStart(64, '0'), 'hex'), COORDINATE_BYTES);
-  return result;
 }
 
 /** True if x and y, 32 bytes each, are a point of the curve. */

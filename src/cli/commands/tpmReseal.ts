@@ -1,7 +1,8 @@
 // beam tpm reseal: the operator approves the values that the registers have now. SPEC.md 10.22, 10.27.
 import { toHex } from '../../base/bytes.js';
 import { OperatorError } from '../../base/errors.js';
-import { signatureFromDer, withLowS } from '../../crypto/p256.js';
+import { signatureFromDer } from '../../crypto/p256.js';
+import { toLowS } from '../../crypto/signature.js';
 import { approve, currentPolicy, type Approver } from '../../platform/tpm/holder.js';
 import { approvalFile, readStoreSlots } from '../../platform/tpm/storeTpm.js';
 import { isBy, type Approval } from '../../tpm/approval.js';
@@ -56,7 +57,7 @@ async function signatureFrom(path: string): Promise<Uint8Array> {
   const bytes = await fileFrom(path);
   const signature = bytes.length === SIGNATURE_BYTES ? bytes : signatureFromDer(bytes);
   if (signature === null) throw unfit(path, 'an ECDSA signature, 64 bytes or DER', 'other bytes');
-  return withLowS(new Uint8Array(signature));
+  return toLowS(new Uint8Array(signature));
 }
 
 const notByApprover = (place: string): OperatorError =>

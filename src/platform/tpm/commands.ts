@@ -9,7 +9,7 @@ import { describeProperties, readHandles, readProperties } from '../../tpm/prope
 import type { TpmProperties } from '../../tpm/properties.js';
 import { encodePublic, type PublicArea } from '../../tpm/publicArea.js';
 import { decodeSignature, encodeSignature } from '../../tpm/signature.js';
-import { withLowS } from '../../crypto/p256.js';
+import { toLowS } from '../../crypto/signature.js';
 import type { CommandName } from './addon.js';
 import type { TpmConnection } from './connection.js';
 
@@ -157,7 +157,7 @@ export async function signDigest(
   const request = concat(loadPart(parent, wanted.key), sized(wanted.digest));
   const signature = decodeSignature(await tpm.run('sign', request));
   if (signature === null) throw new BugError('a P-256 key signs with ECDSA');
-  return withLowS(signature);
+  return toLowS(signature);
 }
 
 /** The caller owns the secret. Rejects with TpmError of kind `policy` for other register values. */

@@ -5,7 +5,7 @@ import { OperatorError } from '../../base/errors.js';
 import type { OperatorErrorDetails } from '../../base/errors.js';
 import type { Secret } from '../../base/secret.js';
 import { sha256 } from '../../crypto/hash.js';
-import { withLowS } from '../../crypto/p256.js';
+import { toLowS } from '../../crypto/signature.js';
 import type { StoreKeyHolder, UnsealOutcome, UnsealRefusal } from '../../ports/keyManager.js';
 import { findApproval, type Approval } from '../../tpm/approval.js';
 import { POLICY_WORDS, type FailureKind } from '../../tpm/failure.js';
@@ -145,7 +145,7 @@ export async function approve(
   const { sign } = approver;
   if (sign === null) throw new BugError('who approves has the private key');
   const approved = await currentPolicy(tpm, pcrs);
-  const signature = withLowS(sign(policy.approvalMessage(approved)));
+  const signature = toLowS(sign(policy.approvalMessage(approved)));
   return { pcrs, policy: approved, signature };
 }
 
