@@ -167,6 +167,18 @@ export class Tunnel {
 
   /** Resolves when `wg` gets an answer from it. */
   static async start(net: Network, options: TunnelOptions): Promise<Tunnel> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await Tunnel.#startOnce(net, options);
+      } catch (error) {
+        // wireguard-go sometimes misses the socket that it has just made. A fault of Beam's counts.
+        const isKnown = String(error).includes('Failed to listen on uapi socket: no such file');
+        if (options.implementation !== 'wireguard-go' || !isKnown || attempt === 3) throw error;
+      }
+    }
+  }
+
+  static async #startOnce(net: Network, options: TunnelOptions): Promise<Tunnel> {
     const tunnel = new Tunnel(net, options);
     await waitFor(`${tunnel.interfaceName} answers`, async () => {
       if (tunnel.process.outcome !== null) {
