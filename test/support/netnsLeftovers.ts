@@ -17,7 +17,7 @@ export const namespaceName = (makerPid: number, name: string): string =>
 
 /** At most 15 characters, as IFNAMSIZ wants. */
 export const interfaceName = (makerPid: number, serial: number): string =>
-  `${INTERFACE_PREFIX}${makerPid.toString(36)}x${serial.toString(36)}`;
+  `${INTERFACE_PREFIX}${makerPid.toString(36)}x${serial}`;
 
 function isAlive(pid: number): boolean {
   try {
@@ -71,7 +71,7 @@ export async function removeLeftovers(report: (line: string) => void): Promise<v
   }
   for (const folder of SOCKET_FOLDERS) {
     for (const file of filesIn(folder)) {
-      const makerPid = parseInt(/^bt([0-9a-z]+)x[0-9a-z]+\.sock$/.exec(file)?.[1] ?? '', 36);
+      const makerPid = parseInt(/^bt([0-9a-z]+)x\d+\.sock$/.exec(file)?.[1] ?? '', 36);
       if (isLeftover(makerPid)) unlinkSync(`${folder}/${file}`);
     }
   }
